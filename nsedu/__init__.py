@@ -1,0 +1,1 @@
+"""nsedu: make Linux namespaces in a notebook, see them, and prove it."""

@@ -1,0 +1,200 @@
+"""What a look at the machine finds: plain frozen records, their JSON form, and their difference.
+
+Nothing here reads the kernel (`snapshot.py` does) and nothing here draws (`draw/` does), so a
+snapshot loaded from a file is worth as much to a picture as one just taken.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from nsedu.nstypes import LINKS
+
+
+class Pin(NamedTuple):
+    """One thing that keeps a namespace alive.
+
+    Attributes:
+        kind: "process", "thread", "fd", "bind", "socket", "child" (a child namespace) or "owned"
+            (a namespace that this user namespace owns).
+        pid: host-side pid of the process concerned; for "bind" a process that sees the mount;
+            None for "child" and "owned".
+        detail: what exactly: a thread id, a descriptor number, a mount point, an inode number.
+    """
+
+    kind: str
+    pid: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One namespace, as seen from where the snapshot was taken.
+
+    Attributes:
+        type: one of the eight names of `nstypes`.
+        ns: the inode number in nsfs, which is its identity for as long as it lives.
+        parent: inode number of the parent (pid and user types), None where there is none to see.
+        owner: inode number of the owning user namespace, None where it cannot be seen.  For a user
+            namespace the owner is its parent.
+        uid: uid of whoever created the owning user namespace (or, for a user namespace, of its
+            creator), as the reader sees it; None where it cannot be seen.
+        members: pids of the processes in it, ascending, as the reader sees them.
+        pins: everything found that keeps it alive.
+    """
+
+    type: str
+    ns: int
+    parent: int | None = None
+    owner: int | None = None
+    uid: int | None = None
+    members: tuple[int, ...] = ()
+    pins: tuple[Pin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process, as seen from where the snapshot was taken.
+
+    Attributes:
+        pid: its number in the reader's pid namespace; `ppid` likewise (0: the parent is outside).
+        name: the kernel's short name (comm, at most 15 bytes).
+        command: the command line, blank-separated; empty for a kernel thread.
+        uid: effective uid as the reader sees it.
+        nspid: its number in each pid namespace from the reader's inwards (NSpid of /proc/PID/status).
+        threads: how many threads it has.
+        links: the ten links of /proc/PID/ns: name → inode number; empty when unreadable.
+        role: what it is to the course: "this notebook", "agent", 'sandbox "web"'; "" otherwise.
+    """
+
+    pid: int
+    ppid: int
+    name: str
+    command: str = ""
+    uid: int = 0
+    nspid: tuple[int, ...] = ()
+    threads: int = 1
+    links: dict[str, int] = field(default_factory=dict)
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between two snapshots.
+
+    Attributes:
+        kind: "process" or "namespace" (came or went), or "link" (a process changed namespace).
+        what: "new", "gone" or "moved".
+        process: the process concerned, None for a namespace.
+        type: the namespace type (or link name), "" for a process.
+        before: inode number before, None if new.
+        after: inode number after, None if gone.
+    """
+
+    kind: str
+    what: str
+    process: Process | None = None
+    type: str = ""
+    before: int | None = None
+    after: int | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One look at processes and namespaces.
+
+    Attributes:
+        processes: by pid, in tree order (parents before children, siblings by pid).
+        namespaces: by (type, inode number), in catalogue order, then in order of first appearance.
+        scope: what was asked for: "mine", "machine" or a pid.
+        deep: whether threads, open descriptors, bind mounts and sockets were looked at.
+        unread: what could not be read: reason → how many, for example {"links of another user's process": 12}.
+    """
+
+    processes: dict[int, Process]
+    namespaces: dict[tuple[str, int], Namespace]
+    scope: str = "mine"
+    deep: bool = False
+    unread: dict[str, int] = field(default_factory=dict)
+
+    def of_type(self, name: str) -> list[Namespace]:
+        """The namespaces of one type, in order of first appearance."""
+        return [ns for ns in self.namespaces.values() if ns.type == name]
+
+    def children(self, pid: int) -> list[Process]:
+        """The processes whose parent is ``pid``, by pid."""
+        return [p for p in self.processes.values() if p.ppid == pid]
+
+    def diff(self, other: Snapshot) -> list[Change]:
+        """What changed from this snapshot to a later one.
+
+        Raises:
+            TypeError: ``other`` is not a Snapshot.
+        """
+        if not isinstance(other, Snapshot):
+            raise TypeError(f"other must be a Snapshot, not {type(other).__name__}.")
+        changes = [
+            Change("process", "gone", p) for pid, p in self.processes.items()
+            if pid not in other.processes
+        ]  # fmt: skip
+        for pid, process in other.processes.items():
+            before = self.processes.get(pid)
+            if before is None:
+                changes.append(Change("process", "new", process))
+                continue
+            for link in LINKS:
+                old, new = before.links.get(link), process.links.get(link)
+                if old != new:
+                    changes.append(Change("link", "moved", process, link, old, new))
+        for key in self.namespaces.keys() - other.namespaces.keys():
+            changes.append(Change("namespace", "gone", None, key[0], key[1], None))
+        for key in other.namespaces.keys() - self.namespaces.keys():
+            changes.append(Change("namespace", "new", None, key[0], None, key[1]))
+        return changes
+
+    def to_json(self) -> str:
+        """The snapshot as one JSON document; `from_json` reads it back to an equal Snapshot."""
+        return json.dumps(
+            {
+                "scope": self.scope,
+                "deep": self.deep,
+                "unread": self.unread,
+                "processes": [asdict(p) for p in self.processes.values()],
+                "namespaces": [
+                    asdict(n) | {"pins": [list(pin) for pin in n.pins]}
+                    for n in self.namespaces.values()
+                ],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Snapshot:
+        """A snapshot from what `to_json` wrote.
+
+        Raises:
+            ValueError: the text is not such a document; the message says what is wrong with it.
+        """
+        try:
+            data = json.loads(text)
+            processes = [_process(p) for p in data["processes"]]
+            namespaces = [_namespace(n) for n in data["namespaces"]]
+            return cls(
+                {p.pid: p for p in processes},
+                {(n.type, n.ns): n for n in namespaces},
+                data["scope"],
+                data["deep"],
+                data["unread"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"this is not a snapshot saved by to_json(): {error!r}.") from None
+
+
+def _process(data: dict[str, Any]) -> Process:
+    return Process(**data | {"nspid": tuple(data["nspid"])})
+
+
+def _namespace(data: dict[str, Any]) -> Namespace:
+    pins = tuple(Pin(*pin) for pin in data["pins"])
+    return Namespace(**data | {"members": tuple(data["members"]), "pins": pins})

@@ -1,0 +1,389 @@
+"""Thin typed wrappers over the kernel's namespace interface: one function per call, no policy.
+
+Every function raises ``OSError`` whose ``filename`` is the call with its arguments, so that the
+message reads like a line of strace.  What the standard library has already (``os.pidfd_open``,
+``socket.sethostname``, ``os.readlink``) is not wrapped again.
+
+All functions act on the calling *thread*, as the kernel does; setns(2) and unshare(2) say which of
+them refuse to work in a process that has more than one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import struct
+
+from nsedu.nstypes import BY_NAME, CloneFlag
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+# mount(2), <linux/mount.h>
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_BIND = 0x1000
+MS_MOVE = 0x2000
+MS_REC = 0x4000
+MS_UNBINDABLE = 0x20000
+MS_PRIVATE = 0x40000
+MS_SLAVE = 0x80000
+MS_SHARED = 0x100000
+MNT_DETACH = 0x2
+
+# prctl(2), <linux/prctl.h>
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+# ioctl_ns(2), <linux/nsfs.h>
+NS_GET_USERNS = 0xB701
+NS_GET_PARENT = 0xB702
+NS_GET_NSTYPE = 0xB703
+NS_GET_OWNER_UID = 0xB704
+NS_GET_MNTNS_ID = 0x8008B705
+NS_GET_PID_FROM_PIDNS = 0x8004B706
+NS_GET_TGID_FROM_PIDNS = 0x8004B707
+NS_GET_PID_IN_PIDNS = 0x8004B708
+NS_GET_TGID_IN_PIDNS = 0x8004B709
+NS_GET_ID = 0x8008B70D
+NS_MNT_GET_INFO = 0x8010B70A
+NS_MNT_GET_NEXT = 0x8010B70B
+NS_MNT_GET_PREV = 0x8010B70C
+
+# <linux/sockios.h>
+SIOCGSKNS = 0x894C
+
+# Calls newer than 5.1 have the same number on every architecture (asm-generic/unistd.h);
+# older ones are reached through the C library.
+SYS_pidfd_getfd = 438
+SYS_clone3 = 435
+SYS_statmount = 457
+SYS_listmount = 458
+
+CLONE_INTO_CGROUP = 0x200000000
+CLONE_PIDFD = 0x1000
+
+
+def _checked(result: int, call: str) -> int:
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), call)
+    return result
+
+
+def _flag_names(value: int) -> str:
+    names = [f"CLONE_{flag.name}" for flag in CloneFlag if value & flag]
+    return "|".join(names) or str(value)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2): give the calling thread new namespaces of the given CLONE_NEW* types.
+
+    Raises:
+        OSError: EINVAL (several threads and CLONE_NEWUSER; unknown flag), ENOSPC (a limit of
+            user.max_*_namespaces or the nesting depth of 32), EPERM (no capability, seccomp), EUSERS.
+    """
+    if _libc.unshare(ctypes.c_int(flags & 0xFFFFFFFF)) == -1:  # the text only when it failed
+        _checked(-1, f"unshare({_flag_names(flags)})")
+
+
+def setns(fd: int, flags: int = 0) -> None:
+    """setns(2): move the calling thread into the namespace ``fd`` refers to.
+
+    Args:
+        fd: an open /proc/PID/ns/… file, or a pidfd (Linux 5.8) together with several flags at once.
+        flags: CLONE_NEW* type expected, 0 for any (namespace files only).
+
+    Raises:
+        OSError: EBADF, EINVAL (wrong type; threads), EPERM, ESRCH (the process has gone), EUSERS.
+    """
+    if _libc.setns(fd, ctypes.c_int(flags & 0xFFFFFFFF)) == -1:
+        _checked(-1, f"setns({fd}, {_flag_names(flags)})")
+
+
+def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) -> int:
+    """clone3(2) in the manner of fork: returns 0 in the child and the child's pid in the parent.
+
+    Only for a single-threaded process: the C library's fork handlers are not run.
+
+    Args:
+        flags: CLONE_NEW* flags (CLONE_VM and the thread flags are not offered).
+        exit_signal: signal sent to the parent at exit, SIGCHLD unless said.
+        cgroup: file descriptor of a cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7).
+
+    Raises:
+        OSError: EAGAIN, EINVAL, ENOSPC, ENOSYS (kernel before 5.3, or a seccomp filter), EPERM.
+    """
+    if cgroup is not None:
+        flags |= CLONE_INTO_CGROUP
+    # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+    # set_tid, set_tid_size, cgroup — eleven 64-bit words, CLONE_ARGS_SIZE_VER2.
+    args = struct.pack("11Q", flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup or 0)
+    buffer = ctypes.create_string_buffer(args, len(args))
+    result = _libc.syscall(ctypes.c_long(SYS_clone3), buffer, ctypes.c_size_t(len(args)))
+    return _checked(int(result), f"clone3({_flag_names(flags)})")
+
+
+def _path(text: str | os.PathLike[str] | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)
+
+
+def mount(
+    source: str | os.PathLike[str] | None,
+    target: str | os.PathLike[str],
+    fstype: str | None = None,
+    flags: int = 0,
+    data: str | None = None,
+) -> None:
+    """mount(2): attach a file system, bind a directory, or change propagation.
+
+    Raises:
+        OSError: EPERM, EINVAL, ENOENT, ENODEV, EBUSY, … as mount(2) lists them.
+    """
+    encoded = None if data is None else data.encode()
+    kind = None if fstype is None else fstype.encode()
+    result = _libc.mount(_path(source), _path(target), kind, ctypes.c_ulong(flags), encoded)
+    if result == -1:
+        _checked(-1, f"mount({source}, {target}, {fstype}, {flags:#x})")
+
+
+def umount2(target: str | os.PathLike[str], flags: int = 0) -> None:
+    """umount2(2): detach a mount; ``MNT_DETACH`` detaches it even while it is busy.
+
+    Raises:
+        OSError: EBUSY, EINVAL (not a mount point, or locked), EPERM.
+    """
+    _checked(_libc.umount2(_path(target), flags), f"umount2({target}, {flags:#x})")
+
+
+def pivot_root(new_root: str | os.PathLike[str], put_old: str | os.PathLike[str]) -> None:
+    """pivot_root(2): make ``new_root`` the root mount and hang the old one at ``put_old``.
+
+    Raises:
+        OSError: EINVAL (new_root is no mount point, or propagation is shared), EBUSY, EPERM.
+    """
+    _checked(_libc.pivot_root(_path(new_root), _path(put_old)), f"pivot_root({new_root}, {put_old})")
+
+
+def setdomainname(name: bytes) -> None:
+    """setdomainname(2): set the NIS domain name of this UTS namespace (at most 64 bytes).
+
+    Raises:
+        OSError: EINVAL (longer than 64 bytes), EPERM.
+    """
+    _checked(_libc.setdomainname(name, ctypes.c_size_t(len(name))), f"setdomainname({name!r})")
+
+
+def sethostname(name: bytes) -> None:
+    """sethostname(2): set the host name of this UTS namespace (at most 64 bytes).
+
+    Raises:
+        OSError: EINVAL (longer than 64 bytes), EPERM (no CAP_SYS_ADMIN in the owning user
+            namespace).
+    """
+    _checked(_libc.sethostname(name, ctypes.c_size_t(len(name))), f"sethostname({name!r})")
+
+
+def prctl(option: int, value: int = 0) -> int:
+    """prctl(2) for the options that take one number; see the PR_* constants here.
+
+    Raises:
+        OSError: EINVAL, EPERM.
+    """
+    zero = ctypes.c_ulong(0)
+    result = _libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero)
+    return _checked(result, f"prctl({option}, {value})")
+
+
+class _CapHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+_CAP_VERSION_3 = 0x20080522
+
+
+def capget(pid: int = 0) -> tuple[int, int, int]:
+    """capget(2): the effective, permitted and inheritable sets of a thread, as 64-bit masks.
+
+    Args:
+        pid: thread id as the caller sees it; 0 is the caller.
+
+    Raises:
+        OSError: ESRCH.
+    """
+    words = (ctypes.c_uint32 * 6)()
+    header = _CapHeader(_CAP_VERSION_3, pid)
+    _checked(_libc.capget(ctypes.byref(header), words), f"capget({pid})")
+    low, high = words[:3], words[3:]
+    return tuple(a | b << 32 for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
+
+
+def capset(effective: int, permitted: int, inheritable: int = 0) -> None:
+    """capset(2): set the calling thread's capability sets from 64-bit masks.
+
+    Raises:
+        OSError: EPERM (adding to the permitted set).
+    """
+    sets = (effective, permitted, inheritable)
+    words = (ctypes.c_uint32 * 6)(*(s & 0xFFFFFFFF for s in sets), *(s >> 32 for s in sets))
+    header = _CapHeader(_CAP_VERSION_3, 0)
+    _checked(_libc.capset(ctypes.byref(header), words), "capset()")
+
+
+def pidfd_getfd(pidfd: int, target: int) -> int:
+    """pidfd_getfd(2): a copy of another process's file descriptor (Linux 5.6).
+
+    Raises:
+        OSError: EBADF, EPERM (no PTRACE_MODE_ATTACH_REALCREDS), ESRCH.
+    """
+    result = _libc.syscall(ctypes.c_long(SYS_pidfd_getfd), pidfd, target, 0)
+    return _checked(int(result), f"pidfd_getfd({pidfd}, {target})")
+
+
+# ioctl_ns(2): questions to an open namespace file.
+
+
+def ns_get_userns(fd: int) -> int:
+    """NS_GET_USERNS: a new descriptor of the user namespace that owns this one.
+
+    Raises:
+        OSError: EPERM (the owner lies outside the caller's user namespace, or there is none).
+    """
+    return fcntl.ioctl(fd, NS_GET_USERNS)
+
+
+def ns_get_parent(fd: int) -> int:
+    """NS_GET_PARENT: a new descriptor of the parent (pid and user namespaces only).
+
+    Raises:
+        OSError: EINVAL (not a hierarchical type), EPERM (no parent, or out of the caller's scope).
+    """
+    return fcntl.ioctl(fd, NS_GET_PARENT)
+
+
+def ns_get_nstype(fd: int) -> CloneFlag:
+    """NS_GET_NSTYPE: the CLONE_NEW* flag of the namespace's type (Linux 4.11)."""
+    return CloneFlag(fcntl.ioctl(fd, NS_GET_NSTYPE))
+
+
+def ns_get_owner_uid(fd: int) -> int:
+    """NS_GET_OWNER_UID: the creator's uid, as the caller sees it (user namespaces only).
+
+    Raises:
+        OSError: EINVAL (not a user namespace).
+    """
+    buffer = bytearray(4)
+    fcntl.ioctl(fd, NS_GET_OWNER_UID, buffer)
+    return int(struct.unpack("I", buffer)[0])
+
+
+def ns_get_id(fd: int) -> int:
+    """NS_GET_ID: the 64-bit namespace id, never used twice during a boot (Linux 6.18).
+
+    Raises:
+        OSError: ENOTTY (older kernel).
+    """
+    buffer = bytearray(8)
+    fcntl.ioctl(fd, NS_GET_ID, buffer)
+    return int(struct.unpack("Q", buffer)[0])
+
+
+class MountNsInfo(ctypes.Structure):
+    """struct mnt_ns_info: what NS_MNT_GET_INFO and its siblings fill in (Linux 6.12)."""
+
+    _fields_ = (("size", ctypes.c_uint32), ("nr_mounts", ctypes.c_uint32), ("id", ctypes.c_uint64))
+
+
+def ns_mnt_get_info(fd: int) -> tuple[int, int]:
+    """NS_MNT_GET_INFO: (64-bit id, number of mounts) of a mount namespace (Linux 6.12).
+
+    Raises:
+        OSError: ENOTTY (older kernel), EINVAL (not a mount namespace).
+    """
+    info = MountNsInfo(ctypes.sizeof(MountNsInfo))
+    fcntl.ioctl(fd, NS_MNT_GET_INFO, info)
+    return int(info.id), int(info.nr_mounts)
+
+
+def ns_mnt_get_next(fd: int) -> int:
+    """NS_MNT_GET_NEXT: a descriptor of the mount namespace with the next higher id (Linux 6.12).
+
+    Raises:
+        OSError: ENOENT (this was the last), EPERM, ENOTTY (older kernel).
+    """
+    return fcntl.ioctl(fd, NS_MNT_GET_NEXT)
+
+
+def ns_mnt_get_prev(fd: int) -> int:
+    """NS_MNT_GET_PREV: a descriptor of the mount namespace with the next lower id (Linux 6.12).
+
+    Raises:
+        OSError: ENOENT (this was the first), EPERM, ENOTTY (older kernel).
+    """
+    return fcntl.ioctl(fd, NS_MNT_GET_PREV)
+
+
+def ns_get_pid_in_pidns(fd: int, pid: int) -> int:
+    """NS_GET_PID_IN_PIDNS: the caller's pid ``pid``, as seen from inside pid namespace ``fd``.
+
+    Raises:
+        OSError: ESRCH (not a member), ENOTTY (kernel before 6.11).
+    """
+    return fcntl.ioctl(fd, NS_GET_PID_IN_PIDNS, pid)
+
+
+def ns_get_pid_from_pidns(fd: int, pid: int) -> int:
+    """NS_GET_PID_FROM_PIDNS: pid ``pid`` of pid namespace ``fd``, as the caller sees it.
+
+    Raises:
+        OSError: ESRCH (no such process there), ENOTTY (kernel before 6.11).
+    """
+    return fcntl.ioctl(fd, NS_GET_PID_FROM_PIDNS, pid)
+
+
+def socket_netns(sock: int) -> int:
+    """SIOCGSKNS: a descriptor of the network namespace a socket was created in (Linux 4.10).
+
+    Raises:
+        OSError: EPERM (CAP_NET_ADMIN in that namespace's owner is needed), ENOTTY (no socket).
+    """
+    return fcntl.ioctl(sock, SIOCGSKNS)
+
+
+# pidfs: PIDFD_GET_*_NAMESPACE (Linux 6.11), <linux/pidfd.h>; the numbers are _IO(0xFF, 1…10).
+PIDFD_GET = {
+    "cgroup": 0xFF01, "ipc": 0xFF02, "mnt": 0xFF03, "net": 0xFF04, "pid": 0xFF05,
+    "pid_for_children": 0xFF06, "time": 0xFF07, "time_for_children": 0xFF08, "user": 0xFF09,
+    "uts": 0xFF0A,
+}  # fmt: skip
+
+
+def pidfd_get_namespace(pidfd: int, link: str) -> int:
+    """PIDFD_GET_*_NAMESPACE: a descriptor of one of a process's namespaces, without /proc.
+
+    Args:
+        pidfd: an open pidfd.
+        link: a name as in /proc/PID/ns, for example ``"pid_for_children"``.
+
+    Raises:
+        OSError: EPERM, ESRCH (the process has gone), ENOTTY or EINVAL (kernel before 6.11).
+    """
+    return fcntl.ioctl(pidfd, PIDFD_GET[link])
+
+
+def nsfd(pid: int, name: str) -> int:
+    """Open /proc/PID/ns/NAME (O_CLOEXEC), the ordinary way to a namespace descriptor.
+
+    Raises:
+        OSError: ENOENT (the process or the type does not exist), EACCES.
+    """
+    assert name in BY_NAME or name.endswith("_for_children"), name
+    return os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
