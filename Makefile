@@ -5,6 +5,18 @@ MAKEFLAGS += --no-print-directory
 PY    := .venv/bin/python
 STAMP := .venv/.nsedu-setup
 
+NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb))
+BENCHES   = $(sort $(wildcard bench/bench_*.py))
+
+# One process per core, and never two for the same file: tests of a file share what they set up,
+# and the cells of a notebook share a kernel.
+PARALLEL = -n auto --dist loadfile
+NBVAL    = --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with=tests/sanitize.cfg
+
+# A universal lock with the hash of every file, and no word of where they were fetched from.
+LOCK = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+       --no-header --no-emit-index-url --no-emit-find-links $(LOCK_FLAGS)
+
 help:  ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -13,8 +25,42 @@ setup: $(STAMP)  ## Make .venv from the lock (nothing to do when it is up to dat
 $(STAMP): requirements.lock pyproject.toml tools/setup.sh
 	@sh tools/setup.sh $@
 
+lab: setup  ## Open JupyterLab at the first notebook (LAB_FLAGS=... adds options)
+	@sh tools/lab.sh $(LAB_FLAGS)
+
+test: test-code test-notebooks  ## Run every test, then every notebook, strictly
+
+test-code: setup  ## Run the tests of the code (PYTEST_FLAGS=... adds options)
+	$(PY) -m pytest $(PARALLEL) $(PYTEST_FLAGS) tests
+
+test-notebooks: setup  ## Run every notebook and compare it with its committed outputs
+ifeq ($(NOTEBOOKS),)
+	@echo "notebooks/ holds no notebook yet, so none was run."
+else
+	$(PY) -m pytest $(PARALLEL) $(NBVAL) $(PYTEST_FLAGS) $(NOTEBOOKS)
+endif
+
+notebooks: setup  ## Re-execute every notebook and write its outputs in normal form
+	$(PY) tools/notebooks.py
+
+bench: setup  ## Run the benchmarks; they print ratios
+ifeq ($(BENCHES),)
+	@echo "bench/ holds no benchmark yet, so none was run."
+else
+	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(PY) $$bench; done
+endif
+
+lint: setup  ## Check style, format and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+lock: setup  ## Pin the dependencies anew after pyproject.toml changed (LOCK_FLAGS=--upgrade for newer ones)
+	$(LOCK) --extra test --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --extra test --extra dev --extra classroom -c requirements.lock pyproject.toml -o requirements-classroom.lock
+
 clean:  ## Remove the environment and every cache
 	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name .git -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | xargs rm -rf
 
-.PHONY: help setup clean
+.PHONY: help setup lab test test-code test-notebooks notebooks bench lint lock clean

@@ -51,5 +51,8 @@ pip() {
 }
 pip install --quiet --require-hashes -r requirements.lock
 pip install --quiet --no-deps --no-build-isolation --editable .
+# Matplotlib's list of fonts, made once: in a notebook it would take seconds and print a warning.
+mkdir -p .venv/.cache/matplotlib
+MPLCONFIGDIR=$PWD/.venv/.cache/matplotlib .venv/bin/python -c 'import matplotlib.font_manager'
 touch "$stamp"
 say "done"
