@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from nsedu import nstypes
 from nsedu.nstypes import LINKS
 
 
@@ -148,10 +149,12 @@ class Snapshot:
                 old, new = before.links.get(link), process.links.get(link)
                 if old != new:
                     changes.append(Change("link", "moved", process, link, old, new))
-        for key in self.namespaces.keys() - other.namespaces.keys():
-            changes.append(Change("namespace", "gone", None, key[0], key[1], None))
-        for key in other.namespaces.keys() - self.namespaces.keys():
-            changes.append(Change("namespace", "new", None, key[0], None, key[1]))
+        for kind, ns in self.namespaces:
+            if (kind, ns) not in other.namespaces:
+                changes.append(Change("namespace", "gone", None, kind, ns, None))
+        for kind, ns in other.namespaces:
+            if (kind, ns) not in self.namespaces:
+                changes.append(Change("namespace", "new", None, kind, None, ns))
         return changes
 
     def to_json(self) -> str:
@@ -198,3 +201,44 @@ def _process(data: dict[str, Any]) -> Process:
 def _namespace(data: dict[str, Any]) -> Namespace:
     pins = tuple(Pin(*pin) for pin in data["pins"])
     return Namespace(**data | {"members": tuple(data["members"]), "pins": pins})
+
+
+PIN_KINDS = ("process", "thread", "fd", "bind", "socket", "child", "owned")
+
+
+def rows(snapshot: Snapshot, type: str | None = None) -> list[dict[str, Any]]:
+    """The rows of ``nsedu ls``: one per namespace, in the order of the snapshot.
+
+    Args:
+        snapshot: what to list.
+        type: one of the eight type names to list only those; None for all.
+
+    Returns:
+        Dictionaries with the keys ns, type, nprocs, pid (lowest member or None), command (of that
+        member, None without one), uid, parent, owner, and pins (the kinds, each once).
+
+    Raises:
+        ValueError: ``type`` is not one of the eight.
+    """
+    if type is not None:
+        nstypes.get(type)
+    listed = []
+    for ns in snapshot.namespaces.values():
+        if type is not None and ns.type != type:
+            continue
+        first = snapshot.processes[ns.members[0]] if ns.members else None
+        kinds = {pin.kind for pin in ns.pins}
+        listed.append(
+            {
+                "ns": ns.ns,
+                "type": ns.type,
+                "nprocs": len(ns.members),
+                "pid": first.pid if first else None,
+                "command": (first.command or first.name) if first else None,
+                "uid": ns.uid,
+                "parent": ns.parent,
+                "owner": ns.owner,
+                "pins": [kind for kind in PIN_KINDS if kind in kinds],
+            }
+        )
+    return listed

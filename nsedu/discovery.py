@@ -1,0 +1,221 @@
+"""The growing knowledge of one look: namespaces, their relations, and what keeps each alive.
+
+Discovery is a worklist: whatever way a namespace is found (a link, a descriptor, a mount), it is
+climbed at once: its owner and its parent are asked for, then theirs, until nothing is new.  That is
+how namespaces without a process are found.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable
+
+from nsedu import syscalls
+from nsedu.nstypes import BY_NAME, CATALOGUE, LINKS, NAMES
+from nsedu.records import Namespace, Pin
+
+Key = tuple[str, int]
+"""A namespace: its type and its inode number."""
+
+# The initial user and pid namespaces have no parent; everywhere else EPERM means "not shown to
+# you".  Their inode numbers are fixed in <linux/proc_ns.h>.
+INITIAL: frozenset[Key] = frozenset({("user", 0xEFFFFFFD), ("pid", 0xEFFFFFFC)})
+
+TYPE_OF_LINK: dict[str, str] = {link: kind.name for kind in CATALOGUE for link in kind.links}
+
+_TEXT = re.compile(rb"([a-z]+):\[([0-9]+)\]")
+
+
+def parse_link(text: bytes) -> Key | None:
+    """``b"uts:[4026531838]"`` as ("uts", 4026531838); None for any other text.
+
+    In a link of /proc/PID/fd nothing but a namespace file reads like that: paths start with a
+    slash, and pipes and sockets have names of their own.
+    """
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        return None
+    kind = match[1].decode()
+    return (kind, int(match[2])) if kind in BY_NAME else None
+
+
+class Found:
+    """What is known so far of one namespace."""
+
+    __slots__ = ("climbed", "members", "owner", "parent", "pins", "uid")
+
+    def __init__(self) -> None:
+        self.climbed = False
+        self.parent: int | None = None
+        self.owner: int | None = None
+        self.uid: int | None = None
+        self.members: list[int] = []
+        self.pins: list[Pin] = []
+
+
+class Group:
+    """The processes whose ten links read the same."""
+
+    __slots__ = ("links", "pids", "settled")
+
+    def __init__(self, links: dict[str, int]) -> None:
+        self.links = links
+        self.pids: list[int] = []
+        self.settled = False
+
+
+class Discovery:
+    """All that one look has found.
+
+    Attributes:
+        found: by (type, inode number), in order of discovery.
+        unread: what could not be read: reason → how many.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[Key, Found] = {}
+        self.unread: dict[str, int] = {}
+        self._groups: dict[tuple[bytes, ...], Group] = {}
+
+    def miss(self, reason: str) -> None:
+        """Count something that could not be read."""
+        self.unread[reason] = self.unread.get(reason, 0) + 1
+
+    def meet(self, pid: int, texts: tuple[bytes, ...], directory: int) -> dict[str, int]:
+        """Take note of a process.
+
+        Args:
+            pid: its pid.
+            texts: its links, in the order of `LINKS`; b"" for one that does not exist.
+            directory: its open ns directory, to open the namespaces by.
+
+        Returns:
+            The links as inode numbers, one dictionary shared by all processes with the same.
+        """
+        group = self._groups.get(texts)
+        if group is None:
+            keys = {
+                link: key
+                for link, text in zip(LINKS, texts, strict=True)
+                if (key := parse_link(text)) is not None
+            }
+            group = self._groups[texts] = Group({link: key[1] for link, key in keys.items()})
+        if not group.settled:
+            group.settled = all(
+                self.climb_path(link, (TYPE_OF_LINK[link], ns), directory)
+                for link, ns in group.links.items()
+            )
+        group.pids.append(pid)
+        return group.links
+
+    def climb_path(self, path: str, key: Key, directory: int | None = None) -> bool:
+        """Open a namespace file and climb it, unless that was done before.
+
+        Returns:
+            Whether the namespace is climbed now; False when the path (no longer) leads there.
+        """
+        found = self.found.setdefault(key, Found())
+        if found.climbed:
+            return True
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+        except OSError:
+            return False
+        try:
+            if os.fstat(fd).st_ino != key[1]:
+                return False
+            self.climb(fd, key)
+            return True
+        finally:
+            os.close(fd)
+
+    def climb(self, fd: int, key: Key) -> None:
+        """Ask an open namespace file for its parent and owner, and those for theirs."""
+        found = self.found.setdefault(key, Found())
+        if found.climbed:
+            return
+        found.climbed = True
+        kind = key[0]
+        if kind == "user":
+            found.uid = syscalls.ns_get_owner_uid(fd)
+            found.parent = found.owner = self._relation(fd, key, syscalls.ns_get_parent, "user")
+            return
+        if BY_NAME[kind].hierarchical:
+            found.parent = self._relation(fd, key, syscalls.ns_get_parent, kind)
+        found.owner = self._relation(fd, key, syscalls.ns_get_userns, "user")
+
+    def _relation(self, fd: int, key: Key, ask: Callable[[int], int], kind: str) -> int | None:
+        try:
+            other = ask(fd)
+        except OSError as error:
+            if error.errno != errno.EPERM:
+                self.miss(f"parents and owners ({error.strerror})")
+            elif key not in INITIAL or ask is syscalls.ns_get_userns:
+                self.miss("parents and owners outside the reader's own namespaces")
+            return None
+        try:
+            ns = os.fstat(other).st_ino
+            self.climb(other, (kind, ns))
+            return ns
+        finally:
+            os.close(other)
+
+    def pin(self, key: Key, kind: str, pid: int | None, detail: str) -> None:
+        """Take note of one thing that keeps a namespace alive."""
+        self.found.setdefault(key, Found()).pins.append(Pin(kind, pid, detail))
+
+    def namespaces(self, order: list[int]) -> dict[Key, Namespace]:
+        """Everything found, as records.
+
+        Args:
+            order: the pids in tree order, which decides what appears first.
+        """
+        groups = self._note_members(order)
+        ranked: dict[Key, None] = {}
+        for group in groups:
+            ranked.update(dict.fromkeys((TYPE_OF_LINK[k], ns) for k, ns in group.links.items()))
+        ranked.update(dict.fromkeys(self.found))
+        self._note_relations(ranked)
+        records: dict[Key, Namespace] = {}
+        for name in NAMES:
+            for key in ranked:
+                if key[0] == name:
+                    records[key] = self._record(key)
+        return records
+
+    def _note_members(self, order: list[int]) -> list[Group]:
+        place = {pid: i for i, pid in enumerate(order)}
+        groups = list(self._groups.values())
+        for group in groups:
+            group.pids.sort()
+            for link, ns in group.links.items():
+                kind = TYPE_OF_LINK[link]
+                if link == kind:
+                    self.found[kind, ns].members += group.pids
+                elif ns != group.links.get(kind):
+                    # Nobody lives there yet, or only children do; but this process holds it.
+                    self.found[kind, ns].pins += [Pin("process", pid, link) for pid in group.pids]
+        groups.sort(key=lambda group: min(place[pid] for pid in group.pids))
+        own = {pid: Pin("process", pid, "") for pid in order}
+        for found in self.found.values():
+            found.members.sort()
+            found.pins[:0] = [own[pid] for pid in found.members]
+        return groups
+
+    def _note_relations(self, ranked: dict[Key, None]) -> None:
+        for key in ranked:
+            found, detail = self.found[key], str(key[1])
+            if found.parent is not None:
+                self.pin((key[0], found.parent), "child", None, detail)
+            if found.owner is not None and key[0] != "user":
+                self.pin(("user", found.owner), "owned", None, detail)
+
+    def _record(self, key: Key) -> Namespace:
+        found = self.found[key]
+        owner = self.found.get(("user", found.owner)) if found.owner is not None else None
+        uid = found.uid if key[0] == "user" else owner and owner.uid
+        return Namespace(
+            key[0], key[1], found.parent, found.owner, uid, tuple(found.members), tuple(found.pins)
+        )

@@ -1,0 +1,130 @@
+"""Reading processes from /proc: quickly, and without being fooled by what a process calls itself.
+
+A process may end at any moment; whoever calls these functions meets that as FileNotFoundError
+(ENOENT, looking a name up) or ProcessLookupError (ESRCH, reading an open file).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple
+
+VANISHED = (FileNotFoundError, ProcessLookupError)
+DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+PF_KTHREAD = 0x00200000  # <linux/sched.h>: field 9 of /proc/PID/stat
+
+
+class Stat(NamedTuple):
+    """What is wanted of /proc/PID/stat (proc_pid_stat(5)).
+
+    Attributes:
+        name: the kernel's short name; it may hold brackets, blanks and newlines.
+        state: one letter, "Z" for a process that has ended and was not waited for.
+        ppid: the parent's pid.
+        kernel: whether it is a kernel thread.
+        threads: how many threads there are.
+        start: when it started, in clock ticks after boot.
+    """
+
+    name: str
+    state: str
+    ppid: int
+    kernel: bool
+    threads: int
+    start: int
+
+
+def parse_stat(data: bytes) -> Stat:
+    """Parse the content of /proc/PID/stat.
+
+    The name stands in brackets and may contain anything, brackets too; but only numbers follow it,
+    so the last closing bracket is the right one.
+    """
+    end = data.rindex(b")")
+    rest = data[end + 2 :].split(b" ", 20)
+    return Stat(
+        data[data.index(b"(") + 1 : end].decode("utf-8", "surrogateescape"),
+        chr(rest[0][0]),
+        int(rest[1]),
+        bool(int(rest[6]) & PF_KTHREAD),
+        int(rest[17]),
+        int(rest[19]),
+    )
+
+
+def parse_nspid(status: bytes) -> tuple[int, ...]:
+    """The NSpid line of /proc/PID/status (Linux 4.1): pids from the reader's namespace inwards.
+
+    The name comes first in that file, but with its newlines escaped, so no name can forge a line.
+    """
+    start = status.find(b"\nNSpid:")
+    if start < 0:
+        return ()
+    return tuple(map(int, status[start + 7 : status.index(b"\n", start + 1)].split()))
+
+
+def parse_command(cmdline: bytes) -> str:
+    """A command line from /proc/PID/cmdline: the arguments, blank-separated."""
+    return cmdline.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "surrogateescape")
+
+
+def read(path: str, directory: int | None = None) -> bytes:
+    """The whole content of a /proc file, by its path (relative to an open directory, if given)."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        data = os.read(fd, 4096)
+        if len(data) == 4096:
+            while more := os.read(fd, 65536):
+                data += more
+        return data
+    finally:
+        os.close(fd)
+
+
+def all_pids() -> list[int]:
+    """The pids of every process that /proc lists, ascending."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def family(pid: int) -> list[int]:
+    """``pid`` and the pids of everything below it, parents before children.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    if not os.path.exists(f"/proc/{pid}/task"):
+        raise ProcessLookupError(errno.ESRCH, f"there is no process {pid} to look at")
+    if not os.path.exists("/proc/thread-self/children"):  # a kernel without CONFIG_PROC_CHILDREN
+        return _family_by_parents(pid)
+    found = [pid]
+    for parent in found:  # which grows as children are found
+        try:
+            for thread in os.listdir(f"/proc/{parent}/task"):
+                found += _children(parent, thread)
+        except VANISHED:
+            continue
+    return found
+
+
+def _children(pid: int, thread: str) -> list[int]:
+    # A child that ends during the read can hide another one (proc_tid_children(5)), so the list
+    # counts only when it reads the same twice.
+    path = f"/proc/{pid}/task/{thread}/children"
+    listing = None
+    while listing != (listing := read(path)):
+        pass
+    return [int(word) for word in listing.split()]
+
+
+def _family_by_parents(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for one in all_pids():
+        try:
+            children.setdefault(parse_stat(read(f"/proc/{one}/stat")).ppid, []).append(one)
+        except VANISHED:
+            continue
+    found = [pid]
+    for parent in found:
+        found += children.get(parent, [])
+    return found

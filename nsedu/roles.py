@@ -1,0 +1,41 @@
+"""Who is who: the part a process plays in the course, so that a picture can call it by name."""
+
+from __future__ import annotations
+
+import sys
+
+from nsedu.procfs import parse_stat
+
+
+class Roles(dict[int, str]):
+    """A mapping host-side pid → role, which remembers *which* process had that pid when it was told.
+
+    A pid is used again sooner or later; the start time tells the two processes apart.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: dict[int, int] = {}
+
+    def __setitem__(self, pid: int, role: str) -> None:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                self._started[pid] = parse_stat(file.read()).start
+        except OSError:  # it has ended already, so there is nothing to name
+            self._started.pop(pid, None)
+        super().__setitem__(pid, role)
+
+    def of(self, pid: int, start: int) -> str:
+        """The role of the process ``pid`` that started ``start`` clock ticks after boot, or ""."""
+        return self[pid] if pid in self and self._started.get(pid) == start else ""
+
+
+roles = Roles()
+"""What sandboxes write into: ``roles[pid] = 'sandbox "web"'``, and ``del`` when they close."""
+
+
+def own_role() -> str:
+    """What this process itself is called: "this notebook" under a live Jupyter kernel."""
+    module = sys.modules.get("ipykernel.kernelapp")
+    live = module is not None and module.IPKernelApp.initialized()
+    return "this notebook" if live else "this program"
