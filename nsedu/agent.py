@@ -1,0 +1,387 @@
+"""The small single-threaded process that makes namespaces and runs things in them.
+
+A notebook's kernel has threads, and a process with threads may not enter a new user namespace
+(unshare(2), EINVAL).  So the kernel starts one agent, and the agent forks once for every sandbox.
+The agent and the first process of every sandbox run the same `Server`: wait for a request, fork,
+report how the child ended.  Standard library only: it must start fast and fork fast.
+
+Nobody outlives anybody:
+
+* the notebook dies: its sockets close and its pidfd becomes readable; the agent ends everything;
+* the agent dies: its end of every sandbox's life line closes; the first processes end everything;
+* a first process dies: a pid namespace dies with it; without one, its orphans fall to the server
+  that made it (a subreaper, prctl(2)), which ends them;
+* the notebook forgets a command or a sandbox: its socket closes; that process group or sandbox ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import select
+import signal
+import socket
+from typing import Any, NoReturn
+
+from nsedu import build, cgroups, child, explain, syscalls, wire
+
+FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Child:
+    """What a server knows of a child: a "command", a "sandbox", the "maker" of a joining one, or a "helper"."""
+
+    def __init__(self, kind: str, sock: socket.socket, identity: str = "") -> None:
+        self.kind, self.identity = kind, identity
+        self.sock = sock  # a command's reply socket, or our end of a sandbox's life line
+        self.cgroups: list[str] = []
+
+
+class Server:
+    """One process's loop: requests in, children out.
+
+    Args:
+        control: the socket to the notebook; its end is our end.
+        life: the life line to the server that made this process; None for the agent.
+        watched: a pidfd whose readiness is our end too; -1 for none.
+        groups: control groups this process is in and must leave and remove at its end.
+    """
+
+    def __init__(
+        self, control: socket.socket, life: socket.socket | None = None, watched: int = -1,
+        groups: list[str] | None = None,
+    ) -> None:  # fmt: skip
+        self.control, self.life, self.watched = control, life, watched
+        self.cgroups = groups or []
+        self.children: dict[int, Child] = {}
+        self.replies: dict[int, int] = {}  # descriptor of a command's reply socket → its pid
+        self.waiting: dict[int, socket.socket] = {}  # sandbox → who waits for its end
+        self.condemned: set[int] = set()
+        self.sweep_due = False
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+        self.wake, self.waker = socket.socketpair()
+        self.wake.setblocking(False)
+        self.waker.setblocking(False)
+        signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, *FORWARDED):
+            signal.signal(number, lambda *_: None)
+        self.poll = select.poll()
+        for fd in (control.fileno(), self.wake.fileno(), life.fileno() if life else -1, watched):
+            if fd >= 0:
+                self.poll.register(fd, select.POLLIN)
+
+    def serve(self) -> None:
+        """Answer requests until the notebook, or whoever made this process, has gone."""
+        while True:
+            for fd, _ in self.poll.poll():
+                if fd == self.wake.fileno():
+                    if self._on_signals():
+                        return
+                elif fd == self.control.fileno():
+                    request = wire.receive(self.control)
+                    if request is None:
+                        return
+                    self._on_request(*request)
+                elif fd in self.replies:
+                    self._on_command_socket(fd)
+                elif self.life is not None and fd == self.life.fileno():
+                    return
+                elif fd == self.watched:
+                    return
+
+    # Requests
+
+    def _on_request(self, message: dict[str, Any], fds: list[int]) -> None:
+        reply = socket.socket(fileno=fds.pop(0))
+        try:
+            if message["op"] == "make":
+                self._make(message, reply, fds)
+            elif message["op"] == "end":
+                self._end_sandbox(message, reply)
+            else:
+                self._run(message, reply, fds)
+        except OSError as error:  # fork refused: pids.max, RLIMIT_NPROC, or no such controller
+            step = "fork" if error.filename is None else "cgroup"
+            call = str(error.filename or "fork()")
+            with contextlib.suppress(OSError):
+                wire.send(reply, explain.failure(step, error.errno or errno.EIO, call))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _run(self, message: dict[str, Any], reply: socket.socket, fds: list[int]) -> None:
+        if message["op"] == "call":
+            child.load_cloudpickle(message["path"])
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            child.become(message, reply, fds, parent)
+        self.children[pid] = Child("command", reply)
+        self.replies[reply.fileno()] = pid
+        self.poll.register(reply.fileno(), select.POLLIN)
+        if message.get("pidfd"):
+            pidfd = os.pidfd_open(pid)
+            with contextlib.suppress(OSError):
+                wire.send(reply, {"started": True}, [pidfd])
+            os.close(pidfd)
+
+    def _on_command_socket(self, fd: int) -> None:
+        pid = self.replies[fd]
+        request = wire.receive(self.children[pid].sock)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, request[0]["kill"] if request else signal.SIGKILL)
+        if request is None:
+            self._forget_reply(fd)
+
+    def _forget_reply(self, fd: int) -> None:
+        if self.replies.pop(fd, None) is not None:
+            self.poll.unregister(fd)
+
+    def _make(self, message: dict[str, Any], reply: socket.socket, joins: list[int]) -> None:
+        plan = message["plan"]
+        plan["cgroups"] = cgroups.create(message["id"], message["limits"])
+        plan["uid"], plan["gid"] = os.geteuid(), os.getegid()
+        life, theirs = wire.pair()
+        maps = socket.socketpair() if message["range"] else None
+        server = os.getpid()
+        try:
+            # What joins others' namespaces must first be inside their user namespace, so a fork of
+            # ours goes in and lets the sandbox be born there, as our child (CLONE_PARENT).
+            pid = os.fork() if joins else build.clone(plan)
+        except (OSError, build.StepFailed) as refused:
+            cgroups.remove(plan["cgroups"])
+            _report(reply, refused)
+            return
+        if pid == 0 and joins:
+            _beget(plan, reply, theirs, joins, maps, server)
+        if pid == 0:
+            _live(plan, reply, theirs, maps, server)
+        if maps is not None and not joins:
+            helper = _write_maps(pid, plan, maps)
+            self.children[helper] = Child("helper", maps[0])
+        theirs.close()
+        reply.close()
+        record = Child("maker" if joins else "sandbox", life, message["id"])
+        record.cgroups = plan["cgroups"]
+        self.children[pid] = record
+
+    def _end_sandbox(self, message: dict[str, Any], reply: socket.socket) -> None:
+        for pid, record in self.children.items():
+            if record.identity == message["id"]:
+                self.waiting[pid] = reply
+                if message["force"]:
+                    os.kill(pid, signal.SIGKILL)
+                return
+        wire.send(reply, {"ended": True})
+
+    # Children
+
+    def _on_signals(self) -> bool:
+        try:
+            numbers = set(self.wake.recv(4096))
+        except BlockingIOError:
+            return False
+        if signal.SIGCHLD in numbers:
+            self._reap()
+        numbers.discard(signal.SIGCHLD)
+        if signal.SIGTERM in numbers and self.life is None:
+            return True
+        for number in numbers:
+            for pid, record in self.children.items():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    (os.killpg if record.kind == "command" else os.kill)(pid, number)
+        return False
+
+    def _reap(self) -> None:
+        abrupt = False
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid = 0
+            if pid == 0:
+                break
+            abrupt = self._bury(pid, status) or abrupt
+        if abrupt or self.sweep_due:
+            self._sweep()
+
+    def _bury(self, pid: int, status: int) -> bool:
+        """Note the end of one child; True if it may have left orphans behind."""
+        record = self.children.pop(pid, None)
+        if record is None:
+            again = pid in self.condemned
+            self.condemned.discard(pid)
+            return again
+        if record.kind == "command":
+            self._forget_reply(record.sock.fileno())
+            with contextlib.suppress(OSError):
+                wire.send(record.sock, {"exit": os.waitstatus_to_exitcode(status)})
+            record.sock.close()
+            return False
+        if record.kind == "maker" and status == 0 and self._adopt(record, pid):
+            return False
+        record.sock.close()
+        cgroups.remove(record.cgroups)
+        if pid in self.waiting:
+            with contextlib.suppress(OSError):
+                wire.send(self.waiting.pop(pid), {"ended": True})
+        return status != 0
+
+    def _adopt(self, record: Child, maker: int) -> bool:
+        """The maker has gone; the sandbox it begot is our child, and its pid is in the life line."""
+        message = wire.receive(record.sock, socket.MSG_DONTWAIT)
+        assert message is not None
+        pid = message[0]["born"]
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return False
+        except ChildProcessError:
+            return False  # died and was reaped before its maker
+        record.kind = "sandbox"
+        self.children[pid] = record
+        if maker in self.waiting:
+            self.waiting[pid] = self.waiting.pop(maker)
+        return True
+
+    def _sweep(self) -> None:
+        """End what a sandbox without a pid namespace left to us when it was killed.
+
+        A sandbox whose maker still lives is not known yet: then the orphans wait for the maker's end.
+        """
+        if any(record.kind == "maker" for record in self.children.values()):
+            self.sweep_due = True
+            return
+        self.sweep_due = False
+        for pid in child.children_of_self():
+            if pid not in self.children and (self.life is None or _elsewhere(pid)):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.condemned.add(pid)
+
+    def end_everything(self) -> None:
+        """Kill and reap everything below this process, then leave and remove its control groups."""
+        init = self.life is not None and os.getpid() == 1
+        while True:
+            if init:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(-1, signal.SIGKILL)
+            else:
+                for pid in child.children_of_self() or list(self.children):
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, signal.SIGKILL)
+            try:
+                pid, _ = os.waitpid(-1, 0)
+            except ChildProcessError:
+                break
+            record = self.children.pop(pid, None)
+            if record is not None:
+                cgroups.remove(record.cgroups)
+        if self.cgroups:
+            with contextlib.suppress(OSError):
+                cgroups.enter([os.path.dirname(group) for group in self.cgroups])
+            cgroups.remove(self.cgroups)
+
+
+def _elsewhere(pid: int) -> bool:
+    try:
+        return any(
+            os.readlink(f"/proc/{pid}/ns/{link}") != os.readlink(f"/proc/self/ns/{link}")
+            for link in os.listdir("/proc/self/ns")
+        )
+    except OSError:
+        return False
+
+
+def _report(control: socket.socket, refused: OSError | build.StepFailed) -> None:
+    step = refused.step if isinstance(refused, build.StepFailed) else "fork"
+    call = refused.call if isinstance(refused, build.StepFailed) else "fork()"
+    with contextlib.suppress(OSError):
+        wire.send(control, explain.failure(step, refused.errno or errno.EIO, call))
+
+
+def _write_maps(
+    pid: int, plan: dict[str, Any], maps: tuple[socket.socket, socket.socket]
+) -> int:
+    """Have a fork of the caller write wide maps for `pid`; returns that fork's pid."""
+    ours, theirs = maps
+    theirs.close()
+    helper = os.fork()
+    if helper == 0:
+        build.write_wide_maps(pid, plan["uid"], plan["gid"], ours)
+    return helper
+
+
+def _beget(
+    plan: dict[str, Any], control: socket.socket, life: socket.socket, joins: list[int],
+    maps: tuple[socket.socket, socket.socket] | None, server: int,
+) -> NoReturn:  # fmt: skip
+    """In a fork of the server: join others' namespaces, have the sandbox born there, and leave."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        for names, pidfd in zip(plan["join"], joins, strict=True):
+            build.join(names, pidfd)
+            os.close(pidfd)
+        pid = build.clone(plan, syscalls.CLONE_PARENT)
+        if pid == 0:
+            _live(plan, control, life, maps, server)
+        if maps is not None:
+            _write_maps(pid, plan, maps)
+        wire.send(life, {"born": pid})
+        status = 0
+    except (OSError, build.StepFailed) as refused:
+        _report(control, refused)
+    finally:
+        os._exit(status)
+
+
+def _live(
+    plan: dict[str, Any], control: socket.socket, life: socket.socket,
+    maps: tuple[socket.socket, socket.socket] | None, server: int,
+) -> NoReturn:  # fmt: skip
+    """As the sandbox's first process: prepare, serve, end everything."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        keep = {control.fileno(), life.fileno(), *({maps[1].fileno()} if maps else ())}
+        child.close_others(keep)
+        build.prepare(plan, maps[1] if maps else None)
+        syscalls.prctl_name(plan["name"])
+        me = Server(control, life, groups=plan["cgroups"])
+        if os.getpid() == 1 and not plan["cgroups"]:  # with groups to remove, the end must be orderly
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        myself = os.pidfd_open(os.getpid())
+        try:
+            wire.send(control, {"ready": True}, [myself])
+            os.close(myself)
+            me.serve()
+        finally:
+            me.end_everything()
+        status = 0
+    except build.StepFailed as refused:
+        _report(control, refused)
+    finally:
+        os._exit(status)
+
+
+def main(control_fd: int, notebook: int) -> None:
+    """Run the agent: serve the notebook with pid ``notebook`` over the socket ``control_fd``."""
+    try:
+        watched = os.pidfd_open(notebook)
+    except OSError:
+        return
+    if os.getppid() != notebook:
+        return
+    syscalls.prctl_name("nsedu-agent")
+    # Forks share this process's memory until someone writes to it; the collector writes everywhere.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    server = Server(socket.socket(fileno=control_fd), watched=watched)
+    try:
+        server.serve()
+    finally:
+        server.end_everything()

@@ -1,0 +1,122 @@
+"""What a fork of the agent becomes: a command, or a Python function's process."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from nsedu import explain, syscalls, wire
+
+
+def become(message: dict[str, Any], reply: socket.socket, fds: list[int], parent: int) -> NoReturn:
+    """In a fresh fork: run the request and end.
+
+    Args:
+        message: the request, "op" being "run" (with "argv", "env") or "call" (with "path").
+        reply: where to say that the command could not be started; closed by a successful exec.
+        fds: standard input, output and error; for a call also its pickle and where the result goes.
+        parent: the server's pid, to notice when it died before it could be watched.
+    """
+    try:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in range(1, signal.NSIG):
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        if message["op"] == "call":
+            close_others({reply.fileno(), *fds})
+        for target, fd in enumerate(fds[:3]):
+            os.dup2(fd, target)
+        if message["op"] == "call":
+            _call(message["path"], *fds[3:])
+        # Python ignores these two; a program expects the defaults.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        env = message["env"]
+        os.execvpe(message["argv"][0], message["argv"], os.environ if env is None else env)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            wire.send(reply, explain.failure("exec", error.errno or errno.EIO, message["argv"][0]))
+    finally:
+        os._exit(127)
+
+
+def load_cloudpickle(path: list[str]) -> None:
+    """Import cloudpickle once in the server, so that each later call finds it loaded.
+
+    It is the one thing here from outside the standard library, found on the notebook's own path; a
+    notebook that lacks it is told so by the call itself.
+    """
+    if "cloudpickle" in sys.modules:
+        return
+    before = sys.path[:]
+    sys.path[:] = path
+    try:
+        with contextlib.suppress(ImportError):
+            import cloudpickle  # noqa: F401
+    finally:
+        sys.path[:] = before
+
+
+def _call(path: list[str], payload: int, result: int) -> NoReturn:
+    """Run a pickled function and write (True, value) or (False, exception) back."""
+    sys.path[:] = path
+    answer: tuple[bool, Any]
+    import traceback
+
+    import cloudpickle
+
+    try:
+        with open(payload, "rb") as file:
+            function, args, kwargs = cloudpickle.load(file)
+        answer = True, function(*args, **kwargs)
+    except BaseException as error:  # the notebook raises it again, whatever it is
+        error.add_note("raised inside the sandbox:\n" + "".join(traceback.format_exception(error)))
+        answer = False, error
+    try:
+        data = cloudpickle.dumps(answer)
+    except Exception as error:
+        what = f"the function returned {answer[1]!r}, which cannot be sent back: {error}"
+        data = cloudpickle.dumps((False, TypeError(what)))
+    with contextlib.suppress(BrokenPipeError), open(result, "wb") as file:
+        file.write(data)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
+
+
+def close_others(keep: set[int]) -> None:
+    """Close every descriptor from 3 on but these: a fork must not hold its parent's sockets open."""
+    low = 3
+    for fd in sorted(keep):
+        os.closerange(low, fd)
+        low = max(low, fd + 1)
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def children_of_self() -> list[int]:
+    """The pids of this process's children, or [] when /proc belongs to another pid namespace."""
+    try:
+        if os.readlink("/proc/self") != str(os.getpid()):
+            return []
+        with open("/proc/thread-self/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_mine(pid)]
+
+
+def _is_mine(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1]) == os.getpid()
+    except (OSError, IndexError):
+        return False

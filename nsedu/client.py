@@ -1,0 +1,147 @@
+"""The notebook's side of the agent: start it once, send it requests, notice its end."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from nsedu import explain, wire
+from nsedu.roles import roles
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_START = "import sys; sys.path.insert(0, {root!r}); from nsedu.agent import main; main({fd}, {pid})"
+
+
+def no_answer(step: str, seconds: float, what: str) -> explain.NamespaceError:
+    """The error for a step that did not finish in time."""
+    reason = explain.Reason(
+        f"it did not finish within {seconds:g} s and was ended", what,
+        "give it longer with timeout=, or find out what it waits for",
+    )  # fmt: skip
+    return explain.NamespaceError(step, errno.ETIMEDOUT, what, reason)
+
+
+def gone(step: str, who: str) -> explain.NamespaceError:
+    """The error for a party that died while it was needed."""
+    reason = explain.Reason(
+        f"{who} has ended: it was killed, and everything it had made ended with it", "",
+        "make a new sandbox; the next one starts a new agent by itself if need be",
+    )  # fmt: skip
+    return explain.NamespaceError(step, errno.ESRCH, who, reason)
+
+
+def request(
+    server: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()
+) -> socket.socket:
+    """Send a request with a fresh reply socket; returns our end of that.
+
+    Raises:
+        OSError: EPIPE or ECONNRESET, when the server has gone.
+    """
+    ours, theirs = wire.pair()
+    try:
+        wire.send(server, message, [theirs.fileno(), *fds])
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return ours
+
+
+def wait(fd: int, seconds: float) -> bool:
+    """Wait until a descriptor is readable, at most so long; False if it did not become so."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0, seconds) * 1000))
+
+
+class Agent:
+    """A running agent and the socket to it.
+
+    Raises:
+        NamespaceError: it could not be started.
+    """
+
+    def __init__(self) -> None:
+        self.socket, theirs = wire.pair()
+        self.environment = dict(os.environ)
+        code = _START.format(root=ROOT, fd=theirs.fileno(), pid=os.getpid())
+        command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
+        try:
+            self.process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise explain.error(explain.failure("agent", number, sys.executable)) from None
+        finally:
+            theirs.close()
+        roles[self.process.pid] = "agent"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the agent still runs."""
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """End the agent and everything it made; safe to call again."""
+        self.socket.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        roles.pop(self.process.pid, None)
+
+
+_current: Agent | None = None
+_lock = threading.Lock()
+
+
+def agent() -> Agent:
+    """This process's agent, started if there is none or if the last one has died.
+
+    Raises:
+        NamespaceError: it could not be started.
+    """
+    global _current
+    with _lock:
+        if _current is None or not _current.alive:
+            if _current is not None:
+                _current.close()
+            _current = Agent()
+        return _current
+
+
+@atexit.register
+def shutdown() -> None:
+    """End this process's agent, and with it every sandbox; a later sandbox starts a new one."""
+    global _current
+    with _lock:
+        if _current is not None:
+            _current.close()
+            _current = None
+
+
+def _in_forked_child() -> None:
+    # The agent belongs to the parent.  Its socket is closed here, or the parent's death would not
+    # be an end of file; the lock may have been held by a thread that does not exist in the child.
+    global _current, _lock
+    _lock = threading.Lock()
+    if _current is not None:
+        _current.socket.close()
+        _current.process.returncode = 0  # not our child: never wait for it
+        _current = None
+
+
+os.register_at_fork(after_in_child=_in_forked_child)

@@ -1,0 +1,364 @@
+"""From a refusal to its reason: (step, errno, facts about this machine) → cause, evidence, remedy.
+
+The kernel answers with one number.  Which of its many rules stood behind it can be found out by
+reading what /proc says about the process that was refused, so the process itself gathers those
+facts (`facts`), at once and only then.  Sources: the ERRORS sections of unshare(2), clone(2),
+setns(2), mount(2); user_namespaces(7); namespaces(7) for the limits.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nsedu.nstypes import BY_NAME, CATALOGUE
+
+MOST_NESTED = 32
+README = 'see README, "What works where"'
+DOCKER = (
+    "start the container with --security-opt seccomp=unconfined"
+    " --security-opt systempaths=unconfined, or use a virtual machine; " + README
+)
+
+
+class Reason(NamedTuple):
+    """Why a step was refused: the `rule`, the `evidence` for it, and the `remedy`."""
+
+    rule: str
+    evidence: str
+    remedy: str
+
+
+class NamespaceError(OSError):
+    """A namespace operation that the kernel refused, explained.
+
+    Attributes:
+        step: what was being done, for example "unshare user" or "mount proc".
+        errno: the kernel's error number.
+        cause: the rule that refused, with the evidence for it.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, step: str, number: int, call: str, reason: Reason) -> None:
+        super().__init__(number, os.strerror(number))
+        self.step, self.call, self.reason = step, call, reason
+        self.cause = f"{reason.rule} ({reason.evidence})" if reason.evidence else reason.rule
+        self.remedy = reason.remedy
+
+    def __str__(self) -> str:
+        name = _errno.errorcode.get(self.errno or 0, str(self.errno))
+        lines = [f"could not {describe(self.step)} ({self.call}: {name}).", f"  Rule        {self.reason.rule}."]
+        if self.reason.evidence:
+            lines.append(f"  Evidence    {self.reason.evidence}.")
+        return "\n".join([*lines, f"  What to do  {self.remedy}."])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.step, self.errno, self.call, self.reason)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: the sentence is the answer."""
+        return [f"NamespaceError: {self}"]
+
+
+def describe(step: str) -> str:
+    """A step of `build` in words that follow "could not"."""
+    verb, _, name = step.partition(" ")
+    if verb == "unshare":
+        return f"create a {BY_NAME[name].title} namespace".replace("a IPC", "an IPC")
+    if verb == "setns":
+        return f"enter the {BY_NAME[name].title} namespace"
+    return _WORDS.get(step, step)
+
+
+_WORDS = {
+    "setgroups": "give up setgroups(2) before writing the group map",
+    "uid_map": "write the user id map",
+    "gid_map": "write the group id map",
+    "newuidmap": "map a range of user ids",
+    "newgidmap": "map a range of group ids",
+    "mount private": "make the mounts of the sandbox private",
+    "mount proc": "mount a fresh /proc for the new pid namespace",
+    "mount sysfs": "mount a fresh /sys for the new network namespace",
+    "lo up": "bring the loopback interface up",
+    "sethostname": "set the host name of the sandbox",
+    "timens_offsets": "set the clock offsets",
+    "cgroup": "make a control group for the limits",
+    "fork": "start a process",
+    "exec": "start the command",
+    "agent": "start the agent that makes namespaces",
+    "start": "start the sandbox",
+}
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def facts() -> dict[str, Any]:
+    """What /proc says about the calling process that can decide a namespace operation.
+
+    Everything is read afresh; what cannot be read is None.
+    """
+    status = dict(
+        line.split(":", 1) for line in (_read("/proc/self/status") or "").splitlines() if ":" in line
+    )
+    mounts = [line.split() for line in (_read("/proc/self/mountinfo") or "").splitlines()]
+    points = [fields[4] for fields in mounts if len(fields) > 4]
+    limits = {t.name: _read(f"/proc/sys/user/max_{t.name}_namespaces") for t in CATALOGUE}
+    return {
+        "uid": os.geteuid(),
+        "seccomp": int(status.get("Seccomp", "0")),
+        "no_new_privs": int(status.get("NoNewPrivs", "0")),
+        "threads": int(status.get("Threads", "1")),
+        "cap_eff": int(status.get("CapEff", "0"), 16),
+        "limits": {name: int(text) for name, text in limits.items() if text is not None},
+        "userns_clone": _read("/proc/sys/kernel/unprivileged_userns_clone"),
+        "apparmor": _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+        "missing": [t.name for t in CATALOGUE if not os.path.lexists(f"/proc/self/ns/{t.name}")],
+        "chroot": bool(points) and "/" not in points,
+        "masked": sorted({p for p in points if p.startswith("/proc/")} - {"/proc/sys/fs/binfmt_misc"}),
+    }
+
+
+def failure(step: str, number: int, call: str) -> dict[str, Any]:
+    """The message by which an agent or a sandbox reports a refusal."""
+    return {"failed": step, "errno": number, "call": call, "facts": facts()}
+
+
+def error(message: dict[str, Any], depth: int = 0) -> NamespaceError:
+    """The exception for such a message.
+
+    Args:
+        message: what `failure` made.
+        depth: how many user namespaces deep, from the reader's own, the refused process was.
+    """
+    known = {**message.get("facts", {}), "depth": depth}
+    step, number = message["failed"], message["errno"]
+    return NamespaceError(step, number, message["call"], explain(step, number, known))
+
+
+def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
+    """The reason why `step` failed with errno `number`, given `facts()` of the refused process."""
+    verb, _, name = step.partition(" ")
+    rules: list[Callable[[], Reason | None]] = [
+        lambda: _missing_type(verb, name, number, facts),
+        lambda: _too_many(verb, name, number, facts),
+        lambda: _threads(verb, name, number, facts),
+        lambda: _seccomp(step, verb, number, facts),
+        lambda: _distribution(step, verb, name, number, facts),
+        lambda: _grants(step, number, facts),
+        lambda: _mounts(step, number, facts),
+        lambda: _control_groups(step, number, facts),
+        lambda: _commands(step, number, facts),
+        lambda: _capability(step, verb, name, number, facts),
+    ]
+    for rule in rules:
+        reason = rule()
+        if reason is not None:
+            return reason
+    return Reason(
+        f"the kernel said: {os.strerror(number)}",
+        f"seccomp mode {facts.get('seccomp')}, uid {facts.get('uid')}, capabilities {facts.get('cap_eff', 0):#x}",
+        "look for this errno in the man page of the call, and run nsedu.doctor() for what works here",
+    )
+
+
+def _missing_type(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if verb not in ("unshare", "setns", "timens_offsets") or number not in (_errno.EINVAL, _errno.ENOENT):
+        return None
+    name = name or "time"
+    if name not in facts.get("missing", ()):
+        return None
+    kind = BY_NAME[name]
+    option = {"mnt": "NAMESPACES", "cgroup": "CGROUPS"}.get(name, f"{name.upper()}_NS")
+    return Reason(
+        f"this kernel was built without {kind.title} namespaces (CONFIG_{option}), or is older than"
+        f" Linux {kind.kernel}",
+        f"/proc/self/ns/{name} does not exist",
+        "use a kernel that has them: any current distribution's has, User-Mode Linux and gVisor may not",
+    )
+
+
+def _too_many(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if verb not in ("unshare", "fork") or number not in (_errno.ENOSPC, _errno.EUSERS):
+        return None
+    if verb == "fork":
+        name = "pid"
+    limits = facts.get("limits", {})
+    limit = limits.get(name)
+    kind = BY_NAME[name]
+    if limit is not None and limit < 64:
+        return Reason(
+            f"the sysctl {kind.sysctl} allows {limit} of this type per user here",
+            f"/proc/sys/user/max_{name}_namespaces is {limit}",
+            f"have root raise it (sysctl {kind.sysctl}=10000), or close sandboxes you no longer need",
+        )
+    if kind.hierarchical and facts.get("depth", 0) >= MOST_NESTED - 4:
+        return Reason(
+            f"{kind.title} namespaces nest at most {MOST_NESTED} deep ({kind.man})",
+            f"the sandbox around this one is already {facts['depth']} deep, counted from this notebook",
+            "close the innermost sandbox and make the new one further out",
+        )
+    return Reason(
+        f"a limit on {kind.title} namespaces is used up: {kind.sysctl}, here or in a user namespace"
+        f" further out, or the nesting depth of {MOST_NESTED}",
+        f"{kind.sysctl} reads {limit} from inside",
+        "close sandboxes you no longer need; if a container runtime or administrator set the limit,"
+        f" have it raised (sysctl {kind.sysctl}=10000)",
+    )
+
+
+def _threads(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if number not in (_errno.EINVAL, _errno.EUSERS) or facts.get("threads", 1) < 2:
+        return None
+    if verb not in ("unshare", "setns") or name not in ("user", "mnt", "time"):
+        return None
+    return Reason(
+        "a process with several threads may not change this namespace (unshare(2), setns(2))",
+        f"this process has {facts['threads']} threads",
+        "do it in a child made by fork, or use nsedu.Sandbox, which does",
+    )
+
+
+def _seccomp(step: str, verb: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if facts.get("seccomp") != 2 or number not in (_errno.EPERM, _errno.ENOSYS, _errno.EACCES):
+        return None
+    if verb not in ("unshare", "setns", "clone", "mount", "sethostname", "fork"):
+        return None
+    limit = facts.get("limits", {}).get("user")
+    return Reason(
+        "this process runs under a seccomp filter that forbids the call, as inside a Docker container",
+        f"Seccomp: 2 in /proc/self/status; {verb} was refused although user.max_user_namespaces is"
+        f" {limit} and AppArmor's restriction is {'on' if facts.get('apparmor') == '1' else 'not set'}",
+        DOCKER,
+    )
+
+
+def _distribution(
+    step: str, verb: str, name: str, number: int, facts: dict[str, Any]
+) -> Reason | None:
+    if number not in (_errno.EPERM, _errno.EACCES) or facts.get("uid") == 0 and verb == "unshare":
+        return None
+    if name == "user" and facts.get("userns_clone") == "0":
+        return Reason(
+            "this system lets only root create user namespaces",
+            "the sysctl kernel.unprivileged_userns_clone is 0",
+            "have root run: sysctl kernel.unprivileged_userns_clone=1",
+        )
+    stripped = ("unshare", "setgroups", "uid_map", "gid_map", "lo", "mount", "sethostname", "timens_offsets")
+    if facts.get("apparmor") == "1" and verb in stripped:
+        return Reason(
+            "AppArmor takes the capabilities away from an unprivileged user's namespaces"
+            " (Ubuntu 23.10 and later)",
+            "the sysctl kernel.apparmor_restrict_unprivileged_userns is 1",
+            "have root run: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or install an"
+            f" AppArmor profile with the userns rule for your Python; {README}",
+        )
+    if name == "user" and facts.get("chroot"):
+        return Reason(
+            "a process inside a chroot may not create a user namespace (unshare(2), EPERM)",
+            "no mount of this process is at /",
+            "leave the chroot, or enter the directory by pivot_root(2) as container engines do",
+        )
+    return None
+
+
+def _grants(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if step not in ("newuidmap", "newgidmap"):
+        return None
+    kind = step[3:6]
+    if number == _errno.ENOENT and facts.get("uid") is not None:
+        return Reason(
+            f"a range of ids needs the program {step} and a grant in /etc/sub{kind}; one is missing",
+            f"{step} or a line for uid {os.getuid()} in /etc/sub{kind} was not found",
+            "as root: apt install uidmap, then usermod --add-subuids 100000-165535"
+            " --add-subgids 100000-165535 YOU; or do without: user=True maps one id",
+        )
+    why = "NoNewPrivs is set, so the setuid program gains nothing" if facts.get("no_new_privs") else (
+        f"the grant in /etc/sub{kind} does not cover the range, or {step} is not setuid root"
+    )  # fmt: skip
+    return Reason(
+        f"{step} refused the range",
+        why,
+        "use user=True (one id), or ask the administrator for a setuid newuidmap and a grant",
+    )
+
+
+def _mounts(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if step not in ("mount proc", "mount sysfs") or number not in (_errno.EPERM, _errno.EACCES):
+        return None
+    where = "/proc" if step == "mount proc" else "/sys"
+    masked = facts.get("masked") or []
+    return Reason(
+        f"parts of {where} are covered here, and a fresh one would uncover them"
+        " (mount_namespaces(7), restrictions)",
+        f"mounted over: {', '.join(masked[:4]) or 'below ' + where}",
+        "start the container with --security-opt systempaths=unconfined, or use a virtual machine;"
+        f" without it, make the sandbox with {'pid' if where == '/proc' else 'net'} but without mnt",
+    )
+
+
+def _control_groups(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if step != "cgroup":
+        return None
+    if number == _errno.ENOENT:
+        rule = "the controller for this limit is not available on this machine"
+    else:
+        rule = "the control group file system does not let this user make or enter a group here"
+    return Reason(
+        f"{rule} (cgroups(7))",
+        f"uid {facts.get('uid')}",
+        "leave out limits=, run as root, or have a group delegated to you"
+        " (systemd-run --user --scope -p Delegate=yes jupyter lab)",
+    )
+
+
+def _commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if step == "exec" and number == _errno.ENOENT:
+        return Reason(
+            "there is no such program on the PATH inside the sandbox", "",
+            "check the spelling, or install the program; nsedu.doctor() lists what the course uses",
+        )  # fmt: skip
+    if step == "exec":
+        return Reason(
+            f"the program cannot be executed: {os.strerror(number)}", "",
+            "check its permission bits, and whether its file system is mounted noexec",
+        )  # fmt: skip
+    if step == "fork" and number == _errno.ENOMEM:
+        return Reason(
+            "the pid namespace has lost its first process, so nobody can be born in it any more"
+            " (pid_namespaces(7))", "", "make a new sandbox",
+        )  # fmt: skip
+    if step == "fork" and number == _errno.EAGAIN:
+        return Reason(
+            "the number of processes is limited: pids.max of a control group, or RLIMIT_NPROC (fork(2))",
+            "", "raise limits={'pids': …}, or end processes of this user",
+        )  # fmt: skip
+    return None
+
+
+def _capability(
+    step: str, verb: str, name: str, number: int, facts: dict[str, Any]
+) -> Reason | None:
+    if number != _errno.EPERM:
+        return None
+    if verb in ("unshare", "setns") and name != "user":
+        return Reason(
+            f"a {BY_NAME[name].title} namespace needs CAP_SYS_ADMIN in the user namespace one is in",
+            f"effective capabilities {facts.get('cap_eff', 0):#x}, uid {facts.get('uid')}",
+            'put a user namespace first: leave user=True, or add "user" to the types',
+        )
+    if step == "sethostname":
+        return Reason(
+            "the host name may be set only with CAP_SYS_ADMIN in the user namespace that owns the"
+            " UTS namespace (sethostname(2))",
+            f"effective capabilities {facts.get('cap_eff', 0):#x}",
+            'give the sandbox its own: nsedu.Sandbox("uts", hostname=…)',
+        )
+    return None

@@ -1,0 +1,436 @@
+"""`Sandbox`: namespaces with a process in them, as the notebook holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from nsedu import cgroups, client, explain, nstypes, process, wire
+from nsedu.roles import roles
+
+_serial = itertools.count(1)
+_END_GRACE = 3.0  # seconds for an orderly end before a sandbox's first process is killed
+
+
+class Namespace(NamedTuple):
+    """One namespace that a sandbox is in.
+
+    Attributes:
+        type: one of the eight names.
+        ns: inode number, its identity while it lives.
+        origin: "new" (made for this sandbox), "joined" (another sandbox's) or "inherited".
+    """
+
+    type: str
+    ns: int
+    origin: str
+
+    @property
+    def new(self) -> bool:
+        """Whether it was made for this sandbox."""
+        return self.origin == "new"
+
+    def __str__(self) -> str:
+        return f"{self.type}:[{self.ns}]"
+
+
+class Sandbox:
+    """New namespaces and a first process in them, which runs what you ask it to.
+
+    No root is needed: unless ``user=False``, a user namespace comes first and gives the capabilities
+    for the others (user_namespaces(7)).  Use it in a ``with`` block or call `close`; when it is
+    forgotten, or the notebook's kernel ends in whatever way, everything in it ends too.
+
+    Args:
+        types: the namespace types to make, any of "mnt", "uts", "ipc", "pid", "net", "user",
+            "cgroup", "time"; `nsedu.TYPES` is all eight.  With mnt, mounts made inside stay inside;
+            with mnt and pid there is a fresh /proc, with mnt and net a fresh /sys; with net, lo is up.
+        name: what pictures and errors call it.
+        hostname: its host name (needs "uts"); at most 64 bytes.
+        join: another sandbox whose namespaces to enter, as far as ``types`` does not name them; or a
+            mapping of type name → sandbox.
+        user: True maps your own id to 0 inside; "range" maps the ids granted in /etc/subuid too;
+            False makes no user namespace unless named (root only).
+        boottime, monotonic: offsets of the two clocks in seconds (need "time").
+        limits: any of {"pids": processes, "memory": bytes, "cpu": cores}, held by a control group
+            that is made for the sandbox and removed with it (cgroups(7)).
+        timeout: seconds allowed for making it, and for each `run` and `call` in it.
+
+    Attributes:
+        pid: pid of its first process, as the notebook sees it.
+
+    Raises:
+        NamespaceError: a step was refused; it says which, by which rule, and what to do.
+        TypeError, ValueError: an argument is wrong; nothing has been created.
+    """
+
+    def __init__(
+        self,
+        *types: str,
+        name: str | None = None,
+        hostname: str | None = None,
+        join: Sandbox | Mapping[str, Sandbox] | None = None,
+        user: bool | str = True,
+        boottime: float | None = None,
+        monotonic: float | None = None,
+        limits: Mapping[str, float] | None = None,
+        timeout: float = 30,
+    ) -> None:
+        self._start(
+            None, types, name, hostname, join, user, boottime, monotonic, limits, timeout
+        )
+
+    def _start(
+        self, outer: Sandbox | None, types: Sequence[str], name: str | None, hostname: str | None,
+        join: Sandbox | Mapping[str, Sandbox] | None, user: bool | str, boottime: float | None,
+        monotonic: float | None, limits: Mapping[str, float] | None, timeout: float,
+    ) -> None:  # fmt: skip
+        joined = _joins(join, types)
+        new = _new_types(types, user, joined)
+        _check(new, joined, hostname, boottime, monotonic, timeout)
+        checked = cgroups.check_limits(dict(limits or {}))
+        serial = next(_serial)
+        self.name = str(name) if name is not None else f"box{serial}"
+        self.timeout = timeout
+        self._outer = outer
+        self._new, self._joined = frozenset(new), dict(joined)
+        self._owner = os.getpid()
+        self._id = f"nsedu-{self._owner}-{serial}"
+        self._inner: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+        self._namespaces: dict[str, Namespace] | None = None
+        self._agent = outer._agent if outer is not None else client.agent()
+        groups: dict[int, list[str]] = {}
+        for kind, box in joined.items():
+            groups.setdefault(box._require()._pidfd, []).append(kind)
+        message = {
+            "op": "make",
+            "id": self._id,
+            "limits": checked,
+            "range": user == "range" and "user" in new,
+            "plan": {
+                "types": new,
+                "join": list(groups.values()),
+                "joined": list(joined),
+                "hostname": hostname,
+                "boottime": boottime,
+                "monotonic": monotonic,
+                "name": self.name,
+            },
+        }
+        self._server = outer._require()._control if outer is not None else self._agent.socket
+        self._control, self._pidfd = self._make(message, list(groups), timeout)
+        self.pid = process.pid_of(self._pidfd)
+        roles[self.pid] = f'sandbox "{self.name}"'
+        self._finalizer = weakref.finalize(self, _let_go, self._control, self._pidfd, self.pid)
+        if outer is not None:
+            outer._inner.add(self)
+
+    def _make(
+        self, message: dict[str, Any], fds: list[int], timeout: float
+    ) -> tuple[socket.socket, int]:
+        try:
+            control = client.request(self._server, message, fds)
+        except OSError:
+            raise client.gone("start", self._maker()) from None
+        try:
+            if not client.wait(control.fileno(), timeout):
+                self._end(force=True)
+                raise client.no_answer("start", timeout, f'sandbox "{self.name}"')
+            received = wire.receive(control)
+            if received is None:
+                raise client.gone("start", f'the first process of sandbox "{self.name}"')
+            if "failed" in received[0]:
+                self._end(force=False)
+                raise explain.error(received[0], depth=_depth(self._outer))
+        except BaseException:
+            control.close()
+            raise
+        return control, received[1][0]
+
+    def _maker(self) -> str:
+        return repr(self._outer) if self._outer is not None else "the agent"
+
+    def _require(self) -> Sandbox:
+        """This sandbox, if it can be used.
+
+        Raises:
+            NamespaceError: it was closed, or has died.
+        """
+        if self._owner != os.getpid():
+            reason = explain.Reason(
+                "a sandbox belongs to the process that made it, and this is a fork of that", "",
+                "make a sandbox of its own in the forked process",
+            )  # fmt: skip
+        elif not self._finalizer.alive:
+            reason = explain.Reason(
+                f'sandbox "{self.name}" has been closed, and with it all it held', "",
+                "make a new one, or do this before closing it",
+            )  # fmt: skip
+        elif client.wait(self._pidfd, 0):
+            raise client.gone("start", f'the first process of sandbox "{self.name}"')
+        else:
+            return self
+        raise explain.NamespaceError("use the sandbox", errno.EBADF, repr(self), reason)
+
+    @property
+    def namespaces(self) -> dict[str, Namespace]:
+        """Type name → `Namespace`, for the types this kernel has, in catalogue order."""
+        if self._namespaces is None:
+            self._require()
+            found = {}
+            for kind in nstypes.NAMES:
+                with contextlib.suppress(FileNotFoundError):
+                    text = os.readlink(f"/proc/{self.pid}/ns/{kind}")
+                    origin = "new" if kind in self._new else (
+                        "joined" if kind in self._joined else "inherited"
+                    )  # fmt: skip
+                    found[kind] = Namespace(kind, int(text[len(kind) + 2 : -1]), origin)
+            self._namespaces = found
+        return self._namespaces
+
+    def run(
+        self,
+        cmd: str | Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside and wait for it; its output is in the result, as text.
+
+        Args:
+            cmd: a string for ``bash -c``, or a list to execute as it is.
+            input: its standard input; none unless given.
+            check: raise when it ends with a status other than 0.
+            timeout: seconds until its process group is killed; the sandbox's own unless given.
+
+        Raises:
+            CommandFailed: (a subprocess.CalledProcessError) it ended with another status.
+            CommandTimedOut: (a subprocess.TimeoutExpired) it ran too long and was killed.
+            NamespaceError: it could not be started, or the sandbox is closed or dead.
+        """
+        argv = process.arguments(cmd)
+        out, err = bytearray(), bytearray()
+        sinks = [out.extend, err.extend]
+        status = self._execute(cmd, {"op": "run", "argv": argv}, input, sinks, timeout)
+        stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
+        if check and status:
+            raise process.CommandFailed(status, cmd, stdout, stderr)
+        return subprocess.CompletedProcess(cmd, status, stdout, stderr)
+
+    def _execute(
+        self, what: Any, message: dict[str, Any], input: str | None,
+        sinks: list[Callable[[bytes], Any]], timeout: float | None, extra: Sequence[int] = (),
+    ) -> int:  # fmt: skip
+        """Send a request with standard streams; `sinks` get its output, error and further pipes."""
+        self._require()
+        seconds = self.timeout if timeout is None else _seconds(timeout)
+        message["env"] = process.environment(self._agent)
+        stdin = os.open(os.devnull, os.O_RDONLY) if input is None else wire.parcel(input.encode())
+        pipes = [os.pipe() for _ in sinks]
+        ends = [write for _, write in pipes]
+        reading = {read: sink for (read, _), sink in zip(pipes, sinks, strict=True)}
+        try:
+            reply = client.request(self._control, message, [stdin, *ends[:2], *extra, *ends[2:]])
+        except OSError:
+            for fd in reading:
+                os.close(fd)
+            raise client.gone("start", repr(self)) from None
+        finally:
+            for fd in (stdin, *ends):
+                os.close(fd)
+        return process.gather(reply, reading, seconds, what, repr(self))
+
+    def popen(self, cmd: str | Sequence[str]) -> process.Process:
+        """Start a long-running command inside; see `Process` for what can be done with it.
+
+        Raises:
+            NamespaceError: it could not be started, or the sandbox is closed or dead.
+        """
+        self._require()
+        message = {
+            "op": "run", "argv": process.arguments(cmd), "pidfd": True,
+            "env": process.environment(self._agent),
+        }  # fmt: skip
+        (theirs, stdin), (stdout, out), (stderr, err) = os.pipe(), os.pipe(), os.pipe()
+        try:
+            reply = client.request(self._control, message, [theirs, out, err])
+        except OSError:
+            for fd in (stdin, stdout, stderr):
+                os.close(fd)
+            raise client.gone("start", repr(self)) from None
+        finally:
+            for fd in (theirs, out, err):
+                os.close(fd)
+        return process.Process(cmd, reply, (stdin, stdout, stderr), repr(self))
+
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run a Python function inside, in a fork of the first process; returns what it returns.
+
+        The function and its arguments travel by cloudpickle, so a function of the notebook will do.
+        What it prints appears in the notebook as it comes.
+
+        Raises:
+            Exception: whatever the function raises, with a note of where.
+            CommandTimedOut: it ran longer than the sandbox's timeout and was killed.
+            NamespaceError: the sandbox is closed or dead.
+        """
+        if not callable(function):
+            raise TypeError(f"function must be callable, not {function!r}.")
+        import cloudpickle
+
+        payload = wire.parcel(cloudpickle.dumps((function, args, kwargs)))
+        result = bytearray()
+        path = [*sys.path, client.ROOT]
+        name = getattr(function, "__name__", repr(function))
+        sinks = [process.show("stdout"), process.show("stderr"), result.extend]
+        try:
+            message = {"op": "call", "path": path, "argv": [name]}
+            status = self._execute(f"{name}()", message, None, sinks, None, [payload])
+        finally:
+            os.close(payload)
+        if not result:
+            raise process.CommandFailed(status, f"{name}()", "", "it ended without an answer")
+        worked, value = pickle.loads(result)
+        if not worked:
+            raise value
+        return value
+
+    def sandbox(
+        self,
+        *types: str,
+        name: str | None = None,
+        hostname: str | None = None,
+        join: Sandbox | Mapping[str, Sandbox] | None = None,
+        user: bool | str = True,
+        boottime: float | None = None,
+        monotonic: float | None = None,
+        limits: Mapping[str, float] | None = None,
+        timeout: float = 30,
+    ) -> Sandbox:
+        """A sandbox inside this one; arguments as of `Sandbox`. It ends with this one at the latest.
+
+        Raises:
+            NamespaceError, TypeError, ValueError: as `Sandbox`.
+        """
+        self._require()
+        box = Sandbox.__new__(Sandbox)
+        box._start(self, types, name, hostname, join, user, boottime, monotonic, limits, timeout)
+        return box
+
+    def close(self) -> None:
+        """End every process inside and wait until they are gone; calling it again does nothing."""
+        if self._owner != os.getpid() or not self._finalizer.alive:
+            return
+        for inner in list(self._inner):
+            inner.close()
+        ended = client.wait(self._pidfd, 0)
+        self._control.close()
+        if not ended:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
+            ended = client.wait(self._pidfd, _END_GRACE)
+        self._end(force=not ended)
+        self._finalizer()
+
+    def _end(self, *, force: bool) -> None:
+        """Have the maker reap the first process and remove its groups, killing it if need be."""
+        with contextlib.suppress(OSError):
+            reply = client.request(self._server, {"op": "end", "id": self._id, "force": force})
+            client.wait(reply.fileno(), 10)
+            reply.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f'sandbox "{self.name}"'
+
+
+def _let_go(control: socket.socket, pidfd: int, pid: int) -> None:
+    control.close()
+    os.close(pidfd)
+    roles.pop(pid, None)
+
+
+def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox]:
+    if join is None:
+        return {}
+    if isinstance(join, Sandbox):
+        # Entering another's namespaces needs its user namespace first, unless it has none of its own.
+        found = {kind: join for kind in nstypes.NAMES if kind in join._new or kind in join._joined}
+        return {k: box for k, box in found.items() if k == "user" or k not in types}
+    if not isinstance(join, Mapping) or not all(isinstance(b, Sandbox) for b in join.values()):
+        raise TypeError(f"join must be a Sandbox or a mapping of type name → Sandbox, not {join!r}.")
+    for kind in join:
+        nstypes.get(kind)
+        if kind in types:
+            raise ValueError(f"{kind!r} cannot be both new and joined; drop one of them.")
+    return dict(join)
+
+
+def _new_types(types: Iterable[str], user: bool | str, joined: Mapping[str, Sandbox]) -> list[str]:
+    if user not in (True, False, "range"):
+        raise ValueError(f'user must be True, False or "range", not {user!r}.')
+    names = {nstypes.get(kind).name for kind in types}
+    if not names and not joined:
+        raise ValueError(
+            f"name at least one namespace type: {', '.join(nstypes.NAMES)};"
+            " Sandbox(*nsedu.TYPES) makes all eight."
+        )
+    if user and "user" not in joined:
+        names.add("user")
+    return [kind for kind in nstypes.NAMES if kind in names]
+
+
+def _check(
+    new: list[str], joined: Mapping[str, Sandbox], hostname: Any, boottime: Any, monotonic: Any,
+    timeout: Any,
+) -> None:  # fmt: skip
+    if hostname is not None:
+        if not isinstance(hostname, str):
+            raise TypeError(f"hostname must be a string, not {hostname!r}.")
+        if "uts" not in new and "uts" not in joined:
+            raise ValueError('hostname needs a UTS namespace: add "uts" to the types.')
+        if not 0 < len(os.fsencode(hostname)) <= 64:
+            raise ValueError(f"hostname must be 1 to 64 bytes long (sethostname(2)), not {hostname!r}.")
+    for argument, value in (("boottime", boottime), ("monotonic", monotonic)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{argument} must be a number of seconds, not {value!r}.")
+        if "time" not in new:
+            raise ValueError(f'{argument} needs a new time namespace: add "time" to the types.')
+    _seconds(timeout)
+
+
+def _seconds(timeout: Any) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}.")
+    if not 0 < timeout < 1e7:
+        raise ValueError(f"timeout must be above zero and below 10 000 000 s, not {timeout!r}.")
+    return float(timeout)
+
+
+def _depth(box: Sandbox | None) -> int:
+    """How many user or pid namespaces, whichever are more, lie between the notebook and a sandbox."""
+    count = {"user": 0, "pid": 0}
+    while box is not None:
+        for kind in count:
+            count[kind] += kind in box._new
+        box = box._outer
+    return max(count.values())
+

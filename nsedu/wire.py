@@ -1,0 +1,77 @@
+"""How the notebook, its agent and the sandboxes talk: one JSON message and some descriptors.
+
+The sockets are ``SOCK_SEQPACKET`` pairs, so a message arrives whole or not at all, and the end of
+either party is an end of file at the other.  A message too long for a socket buffer (a huge
+environment, say) travels in a memfd, which is then the first of the descriptors.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+LONGEST = 64 * 1024  # bytes; well below the default socket buffer of 208 KiB
+MOST_FDS = 32
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets that keep message boundaries (unix(7), SOCK_SEQPACKET)."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def parcel(data: bytes) -> int:
+    """A descriptor to read ``data`` from, of any length, without a writer at the other end."""
+    fd = os.memfd_create("nsedu")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    """Send one message with descriptors, which the sender keeps open too.
+
+    Raises:
+        OSError: EPIPE or ECONNRESET when the other party has gone.
+    """
+    data = json.dumps(message).encode()
+    extra = -1
+    if len(data) > LONGEST:
+        extra = parcel(data)
+        data, fds = b"{}", [extra, *fds]
+    try:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        sock.sendmsg([data], rights, socket.MSG_NOSIGNAL)
+    finally:
+        if extra >= 0:
+            os.close(extra)
+
+
+def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message and its descriptors (close-on-exec), or None at the end.
+
+    Raises:
+        BlockingIOError: with MSG_DONTWAIT, when there is none yet.
+    """
+    fds = array.array("i")
+    try:
+        data, ancillary, _, _ = sock.recvmsg(
+            LONGEST, socket.CMSG_SPACE(MOST_FDS * fds.itemsize), socket.MSG_CMSG_CLOEXEC | flags
+        )
+    except ConnectionResetError:
+        return None
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if not data:
+        return None
+    if data == b"{}":
+        with open(fds.pop(0), "rb") as file:
+            file.seek(0)
+            data = file.read()
+    return json.loads(data), list(fds)
