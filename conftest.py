@@ -57,6 +57,8 @@ def _needs(item: pytest.Item) -> Iterator[str]:
 def _missing(needs: frozenset[str]) -> dict[str, str]:
     if not needs:
         return {}
-    from nsedu.doctor import missing  # only where asked for: the tests of the floors below run first
+    from nsedu.doctor import (
+        missing,
+    )  # only where asked for: the tests of the floors below run first
 
     return missing(sorted(needs))

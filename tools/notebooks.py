@@ -1,7 +1,7 @@
-"""Re-execute the notebooks and write their outputs in a normal form, so that a diff shows what changed.
+"""Re-execute the notebooks and write them in a normal form: a diff then shows what changed.
 
-    python tools/notebooks.py [NOTEBOOK...]            execute, normalise, write
-    python tools/notebooks.py --check [NOTEBOOK...]    only name those that are not in normal form
+python tools/notebooks.py [NOTEBOOK...]            execute, normalise, write
+python tools/notebooks.py --check [NOTEBOOK...]    only name those that are not in normal form
 """
 
 from __future__ import annotations
@@ -97,14 +97,14 @@ def out_of_form(path: Path) -> str | None:
     nb = read(path)
     counts = [cell.get("execution_count") for cell in _code_cells(nb)]
     if counts != list(range(1, len(counts) + 1)):
-        return f"{path}: its cells were not executed once each, from top to bottom; run make notebooks."
+        return f"{path}: its cells were not each executed once, in order; run make notebooks."
     if write(normalise(nb)) != path.read_text(encoding="utf-8"):
         return f"{path}: its ids, metadata or outputs are not in normal form; run make notebooks."
     return None
 
 
 def refresh(path: Path) -> str | None:
-    """Execute and rewrite the notebook at `path`; say in one sentence what went wrong, if anything."""
+    """Execute and rewrite the notebook at `path`; say what went wrong, if anything."""
     nb = normalise(read(path))
     try:
         execute(nb, path.parent)
@@ -180,9 +180,7 @@ def _stable_ids(cells: list[dict[str, Any]]) -> Iterator[str]:
         if not isinstance(cell_id, str) or not VALID_ID.fullmatch(cell_id) or cell_id in taken:
             digest = hashlib.sha256(cell["source"].encode()).hexdigest()
             cell_id = next(
-                name
-                for length in range(8, len(digest))
-                if (name := digest[:length]) not in taken
+                name for length in range(8, len(digest)) if (name := digest[:length]) not in taken
             )
         taken.add(cell_id)
         yield cell_id
