@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Learner
+from ordinary_user import Learner
 
 
 def test_the_learner_is_not_root(learner: Learner) -> None:
