@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,18 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import Learner, make_learner
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Chromium's own sandbox refuses root, and its background chatter only slows a closed machine.
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +32,20 @@ def learner() -> Iterator[Learner]:
         yield make_learner(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """An empty page in the system's Chromium; skipped with its reason where there is none."""
+    program = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if program is None:
+        reason = "no Chromium is installed, and only root can: apt install chromium."
+        if "chromium" in os.environ.get("NSEDU_MUST_HAVE", "").split(","):
+            pytest.fail(f"chromium must be present here (NSEDU_MUST_HAVE): {reason}", pytrace=False)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_OPTIONS])
+        try:
+            yield browser.new_page(viewport={"width": 1280, "height": 1000})
+        finally:
+            browser.close()
