@@ -61,14 +61,13 @@ class Server:
         self.condemned: set[int] = set()
         self.sweep_due = False
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-        self.wake, self.waker = socket.socketpair()
-        self.wake.setblocking(False)
-        self.waker.setblocking(False)
-        signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, *FORWARDED):
-            signal.signal(number, lambda *_: None)
+        self.wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        if life is None:  # a sandbox has the handlers from its agent
+            for number in (signal.SIGCHLD, *FORWARDED):
+                signal.signal(number, lambda *_: None)
         self.poll = select.poll()
-        for fd in (control.fileno(), self.wake.fileno(), life.fileno() if life else -1, watched):
+        for fd in (control.fileno(), self.wake, life.fileno() if life else -1, watched):
             if fd >= 0:
                 self.poll.register(fd, select.POLLIN)
 
@@ -76,7 +75,7 @@ class Server:
         """Answer requests until the notebook, or whoever made this process, has gone."""
         while True:
             for fd, _ in self.poll.poll():
-                if fd == self.wake.fileno():
+                if fd == self.wake:
                     if self._on_signals():
                         return
                 elif fd == self.control.fileno():
@@ -86,9 +85,7 @@ class Server:
                     self._on_request(*request)
                 elif fd in self.replies:
                     self._on_command_socket(fd)
-                elif self.life is not None and fd == self.life.fileno():
-                    return
-                elif fd == self.watched:
+                else:  # the life line, or the pidfd of the notebook: whoever made us has gone
                     return
 
     # Requests
@@ -102,11 +99,8 @@ class Server:
                 self._end_sandbox(message, reply)
             else:
                 self._run(message, reply, fds)
-        except OSError as error:  # fork refused: pids.max, RLIMIT_NPROC, or no such controller
-            step = "fork" if error.filename is None else "cgroup"
-            call = str(error.filename or "fork()")
-            with contextlib.suppress(OSError):
-                wire.send(reply, explain.failure(step, error.errno or errno.EIO, call))
+        except OSError as error:
+            _report(reply, _step(message["op"], error))
         finally:
             for fd in fds:
                 os.close(fd)
@@ -114,10 +108,11 @@ class Server:
     def _run(self, message: dict[str, Any], reply: socket.socket, fds: list[int]) -> None:
         if message["op"] == "call":
             child.load_cloudpickle(message["path"])
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            child.become(message, reply, fds, parent)
+            pid = os.fork()
+            if pid == 0:
+                child.become_call(message["path"], reply, fds)
+        else:
+            pid = child.start_command(message, fds)
         self.children[pid] = Child("command", reply)
         self.replies[reply.fileno()] = pid
         self.poll.register(reply.fileno(), select.POLLIN)
@@ -141,7 +136,11 @@ class Server:
 
     def _make(self, message: dict[str, Any], reply: socket.socket, joins: list[int]) -> None:
         plan = message["plan"]
-        plan["cgroups"] = cgroups.create(message["id"], message["limits"])
+        try:
+            plan["cgroups"] = cgroups.create(message["id"], message["limits"])
+        except OSError as refused:
+            _report(reply, _step("cgroup", refused))
+            return
         plan["uid"], plan["gid"] = os.geteuid(), os.getegid()
         life, theirs = wire.pair()
         maps = socket.socketpair() if message["range"] else None
@@ -152,7 +151,7 @@ class Server:
             pid = os.fork() if joins else build.clone(plan)
         except (OSError, build.StepFailed) as refused:
             cgroups.remove(plan["cgroups"])
-            _report(reply, refused)
+            _report(reply, _step("fork", refused))
             return
         if pid == 0 and joins:
             _beget(plan, reply, theirs, joins, maps, server)
@@ -180,7 +179,7 @@ class Server:
 
     def _on_signals(self) -> bool:
         try:
-            numbers = set(self.wake.recv(4096))
+            numbers = set(os.read(self.wake, 4096))
         except BlockingIOError:
             return False
         if signal.SIGCHLD in numbers:
@@ -294,16 +293,23 @@ def _elsewhere(pid: int) -> bool:
         return False
 
 
-def _report(control: socket.socket, refused: OSError | build.StepFailed) -> None:
-    step = refused.step if isinstance(refused, build.StepFailed) else "fork"
-    call = refused.call if isinstance(refused, build.StepFailed) else "fork()"
+def _step(name: str, refused: OSError | build.StepFailed) -> build.StepFailed:
+    """The refusal as a failed step, `name` being what was done unless it says so itself."""
+    if isinstance(refused, build.StepFailed):
+        return refused
+    number, call = refused.errno or errno.EIO, refused.filename
+    if name in ("run", "call"):
+        # A program that is not there, or no process to run it in: only the errno tells.
+        name = "fork" if number in (errno.EAGAIN, errno.ENOMEM) else "exec"
+    return build.StepFailed(name, number, str(call or "fork()"))
+
+
+def _report(control: socket.socket, refused: build.StepFailed) -> None:
     with contextlib.suppress(OSError):
-        wire.send(control, explain.failure(step, refused.errno or errno.EIO, call))
+        wire.send(control, explain.failure(refused.step, refused.errno, refused.call))
 
 
-def _write_maps(
-    pid: int, plan: dict[str, Any], maps: tuple[socket.socket, socket.socket]
-) -> int:
+def _write_maps(pid: int, plan: dict[str, Any], maps: tuple[socket.socket, socket.socket]) -> int:
     """Have a fork of the caller write wide maps for `pid`; returns that fork's pid."""
     ours, theirs = maps
     theirs.close()
@@ -333,7 +339,7 @@ def _beget(
         wire.send(life, {"born": pid})
         status = 0
     except (OSError, build.StepFailed) as refused:
-        _report(control, refused)
+        _report(control, _step("fork", refused))
     finally:
         os._exit(status)
 
@@ -349,9 +355,11 @@ def _live(
         keep = {control.fileno(), life.fileno(), *({maps[1].fileno()} if maps else ())}
         child.close_others(keep)
         build.prepare(plan, maps[1] if maps else None)
-        syscalls.prctl_name(plan["name"])
+        build.name_process(plan["name"])
         me = Server(control, life, groups=plan["cgroups"])
-        if os.getpid() == 1 and not plan["cgroups"]:  # with groups to remove, the end must be orderly
+        if (
+            os.getpid() == 1 and not plan["cgroups"]
+        ):  # with groups to remove, the end must be orderly
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         myself = os.pidfd_open(os.getpid())
         try:
@@ -375,7 +383,7 @@ def main(control_fd: int, notebook: int) -> None:
         return
     if os.getppid() != notebook:
         return
-    syscalls.prctl_name("nsedu-agent")
+    build.name_process("nsedu-agent")
     # Forks share this process's memory until someone writes to it; the collector writes everywhere.
     gc.collect()
     gc.freeze()

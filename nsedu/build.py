@@ -7,20 +7,19 @@ inside is nobody; the clock offsets before anyone is in the time namespace, beca
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from nsedu import cgroups, idmap, nstypes, syscalls
 from nsedu.nstypes import BY_NAME
 
 IFF_UP = 0x1
-SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
+SIOCSIFFLAGS = 0x8914
 
 
 class StepFailed(Exception):
@@ -29,14 +28,6 @@ class StepFailed(Exception):
     def __init__(self, step: str, number: int, call: str) -> None:
         super().__init__(step, number, call)
         self.step, self.errno, self.call = step, number, call
-
-
-@contextmanager
-def _step(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StepFailed(name, error.errno or errno.EIO, str(error.filename or name)) from None
 
 
 def clone(plan: dict[str, Any], flags: int = 0) -> int:
@@ -56,15 +47,15 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
 
     Raises:
         StepFailed: naming the type that was refused, which a child finds out by trying each in turn.
+        OSError: no child could be made at all.
     """
     now = [t for t in plan["types"] if t != "time" and not (t == "cgroup" and plan["cgroups"])]
     try:
         return syscalls.clone(nstypes.flags(now) | flags)
     except OSError as error:
         refused = error
-    with _step("fork"):
-        read, write = os.pipe()
-        pid = os.fork()
+    read, write = os.pipe()
+    pid = os.fork()
     if pid == 0:
         step, number, call = "fork", refused.errno, refused.filename
         try:
@@ -91,8 +82,10 @@ def join(names: list[str], pidfd: int) -> None:
     """
     # The user namespace first: entering it gives the capabilities for the others.
     for name in sorted(names, key=lambda name: name != "user"):
-        with _step(f"setns {name}"):
+        try:
             syscalls.setns(pidfd, BY_NAME[name].flag)
+        except OSError as error:
+            raise StepFailed(f"setns {name}", error.errno or errno.EIO, error.filename) from None
 
 
 def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
@@ -107,48 +100,65 @@ def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
         StepFailed: naming the step.
     """
     types: list[str] = plan["types"]
-    if "user" in types:
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/PID of ours would belong to root
-        if maps is None:
-            _map_one_id(plan["uid"], plan["gid"])
-        else:
-            step, number, call = maps.recv(4096).decode().split("\0")
-            maps.close()
-            if step:
-                raise StepFailed(step, int(number), call)
-    if plan["cgroups"]:
-        with _step("cgroup"):
+    step = "start"
+    try:
+        if "user" in types:
+            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/PID of ours would belong to root
+            if maps is not None:
+                _await_wide_maps(maps)
+            else:  # one id needs no privilege, if setgroups(2) is given up first
+                step = "setgroups"
+                _write("/proc/self/setgroups", "deny")
+                step = "uid_map"
+                _write("/proc/self/uid_map", f"0 {plan['uid']} 1")
+                step = "gid_map"
+                _write("/proc/self/gid_map", f"0 {plan['gid']} 1")
+        if plan["cgroups"]:
+            step = "cgroup"
             cgroups.enter(plan["cgroups"])
-        if "cgroup" in types:
-            with _step("unshare cgroup"):
+            if "cgroup" in types:
+                step = "unshare cgroup"
                 syscalls.unshare(BY_NAME["cgroup"].flag)
-    if "time" in types:
-        _set_clocks(plan["monotonic"], plan["boottime"])
-    if "mnt" in types:
-        with _step("mount private"):  # nothing mounted here may show anywhere else, nor back
+        if "time" in types:
+            step = "unshare time"
+            syscalls.unshare(BY_NAME["time"].flag)
+            step = "timens_offsets"
+            for clock in ("monotonic", "boottime"):
+                if plan[clock] is not None:
+                    _write("/proc/self/timens_offsets", _offset(clock, plan[clock]))
+            step = "setns time"  # unshare(CLONE_NEWTIME) moves only children: step in ourselves
+            fd = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
+            syscalls.setns(fd, BY_NAME["time"].flag)
+            os.close(fd)
+        if "mnt" in types:
+            step = "mount private"  # nothing mounted here may show anywhere else, nor back
             syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-        if "pid" in types or "pid" in plan["joined"]:
-            with _step("mount proc"):
+            if "pid" in types or "pid" in plan["joined"]:
+                step = "mount proc"
                 syscalls.mount("proc", "/proc", "proc", _NO_SURPRISES)
-        if "net" in types:
-            with _step("mount sysfs"):
+            if "net" in types:
+                step = "mount sysfs"
                 _mount_sysfs()
-    if "net" in types:
-        with _step("lo up"):
+        if "net" in types:
+            step = "lo up"
             _lo_up()
-    if plan["hostname"] is not None:
-        with _step("sethostname"):
+        if plan["hostname"] is not None:
+            step = "sethostname"
             socket.sethostname(plan["hostname"])
+    except OSError as error:
+        raise StepFailed(step, error.errno or errno.EIO, str(error.filename or step)) from None
 
 
-def _map_one_id(uid: int, gid: int) -> None:
-    # One id needs no privilege, if setgroups(2) is given up first (user_namespaces(7)).
-    with _step("setgroups"):
-        _write("/proc/self/setgroups", "deny")
-    with _step("uid_map"):
-        _write("/proc/self/uid_map", f"0 {uid} 1")
-    with _step("gid_map"):
-        _write("/proc/self/gid_map", f"0 {gid} 1")
+def _await_wide_maps(maps: socket.socket) -> None:
+    step, number, call = maps.recv(4096).decode().split("\0")
+    maps.close()
+    if step:
+        raise StepFailed(step, int(number), call)
+
+
+def _offset(clock: str, seconds: float) -> str:
+    whole = int(seconds // 1)
+    return f"{clock} {whole} {int((seconds - whole) * 1_000_000_000)}"
 
 
 def write_wide_maps(pid: int, uid: int, gid: int, report: socket.socket) -> NoReturn:
@@ -188,21 +198,6 @@ def _new_id_map(
     return (program, errno.EPERM, " ".join(argv)) if status else None
 
 
-def _set_clocks(monotonic: float | None, boottime: float | None) -> None:
-    with _step("unshare time"):
-        syscalls.unshare(BY_NAME["time"].flag)
-    with _step("timens_offsets"):
-        for clock, offset in (("monotonic", monotonic), ("boottime", boottime)):
-            if offset is not None:
-                whole = int(offset // 1)
-                nanoseconds = int((offset - whole) * 1_000_000_000)
-                _write("/proc/self/timens_offsets", f"{clock} {whole} {nanoseconds}")
-    with _step("setns time"):  # unshare(CLONE_NEWTIME) moves only children: step in ourselves
-        fd = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
-        syscalls.setns(fd, BY_NAME["time"].flag)
-        os.close(fd)
-
-
 _NO_SURPRISES = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 
@@ -226,10 +221,15 @@ def _mount_sysfs() -> None:
 
 
 def _lo_up() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sh22x", b"lo", 0)
-        flags = struct.unpack("16sh22x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | IFF_UP))
+    sock = socket.SocketType(socket.AF_INET, socket.SOCK_DGRAM)
+    fcntl.ioctl(sock.fileno(), SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+    sock.close()
+
+
+def name_process(name: str) -> None:
+    """Give this process the short name that ps(1) shows; the kernel cuts it to 15 bytes."""
+    with contextlib.suppress(OSError):
+        _write("/proc/self/comm", name)
 
 
 def _write(path: str, text: str) -> None:
@@ -240,4 +240,3 @@ def _write(path: str, text: str) -> None:
         raise OSError(error.errno, error.strerror, f"write {text!r} to {path}") from None
     finally:
         os.close(fd)
-

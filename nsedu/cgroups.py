@@ -100,6 +100,8 @@ def create(label: str, limits: dict[str, int | float]) -> list[str]:
     Raises:
         OSError: ENOENT (no such controller here), EACCES, EROFS, … with the file concerned.
     """
+    if not limits:
+        return []
     made: list[str] = []
     known = controllers()
     try:

@@ -3,48 +3,58 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import socket
 import sys
 from typing import Any, NoReturn
 
-from nsedu import explain, syscalls, wire
+from nsedu import syscalls
 
 
-def become(message: dict[str, Any], reply: socket.socket, fds: list[int], parent: int) -> NoReturn:
-    """In a fresh fork: run the request and end.
+def start_command(message: dict[str, Any], fds: list[int]) -> int:
+    """Start a program in a session of its own; returns its pid.
+
+    posix_spawn(3) instead of a fork: it copies no memory, which halves the time `true` takes.
 
     Args:
-        message: the request, "op" being "run" (with "argv", "env") or "call" (with "path").
-        reply: where to say that the command could not be started; closed by a successful exec.
-        fds: standard input, output and error; for a call also its pickle and where the result goes.
-        parent: the server's pid, to notice when it died before it could be watched.
+        message: the request, with "argv" and "env" (None: this process's own).
+        fds: standard input, output and error.
+
+    Raises:
+        OSError: ENOENT, EACCES, … from execve(2), EAGAIN or ENOMEM from the fork in it.
+    """
+    env = message["env"]
+    return os.posix_spawnp(
+        message["argv"][0],
+        message["argv"],
+        os.environ if env is None else env,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)],
+        setsid=True,
+        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these two
+    )
+
+
+def become_call(path: list[str], reply: socket.socket, fds: list[int]) -> NoReturn:
+    """In a fresh fork: run a pickled function and end.
+
+    Args:
+        path: the notebook's sys.path.
+        reply: the reply socket, kept open while this process lives.
+        fds: standard input, output and error, the pickle to read, and where the result goes.
     """
     try:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
         os.setsid()
         signal.set_wakeup_fd(-1)
         for number in range(1, signal.NSIG):
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)
-        if message["op"] == "call":
-            close_others({reply.fileno(), *fds})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        close_others({reply.fileno(), *fds})
         for target, fd in enumerate(fds[:3]):
             os.dup2(fd, target)
-        if message["op"] == "call":
-            _call(message["path"], *fds[3:])
-        # Python ignores these two; a program expects the defaults.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        env = message["env"]
-        os.execvpe(message["argv"][0], message["argv"], os.environ if env is None else env)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            wire.send(reply, explain.failure("exec", error.errno or errno.EIO, message["argv"][0]))
+        _call(path, *fds[3:])
     finally:
         os._exit(127)
 
@@ -100,7 +110,7 @@ def close_others(keep: set[int]) -> None:
     for fd in sorted(keep):
         os.closerange(low, fd)
         low = max(low, fd + 1)
-    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(low, 1 << 30)
 
 
 def children_of_self() -> list[int]:

@@ -49,7 +49,10 @@ class NamespaceError(OSError):
 
     def __str__(self) -> str:
         name = _errno.errorcode.get(self.errno or 0, str(self.errno))
-        lines = [f"could not {describe(self.step)} ({self.call}: {name}).", f"  Rule        {self.reason.rule}."]
+        lines = [
+            f"could not {describe(self.step)} ({self.call}: {name}).",
+            f"  Rule        {self.reason.rule}.",
+        ]
         if self.reason.evidence:
             lines.append(f"  Evidence    {self.reason.evidence}.")
         return "\n".join([*lines, f"  What to do  {self.remedy}."])
@@ -106,7 +109,9 @@ def facts() -> dict[str, Any]:
     Everything is read afresh; what cannot be read is None.
     """
     status = dict(
-        line.split(":", 1) for line in (_read("/proc/self/status") or "").splitlines() if ":" in line
+        line.split(":", 1)
+        for line in (_read("/proc/self/status") or "").splitlines()
+        if ":" in line
     )
     mounts = [line.split() for line in (_read("/proc/self/mountinfo") or "").splitlines()]
     points = [fields[4] for fields in mounts if len(fields) > 4]
@@ -122,7 +127,9 @@ def facts() -> dict[str, Any]:
         "apparmor": _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
         "missing": [t.name for t in CATALOGUE if not os.path.lexists(f"/proc/self/ns/{t.name}")],
         "chroot": bool(points) and "/" not in points,
-        "masked": sorted({p for p in points if p.startswith("/proc/")} - {"/proc/sys/fs/binfmt_misc"}),
+        "masked": sorted(
+            {p for p in points if p.startswith("/proc/")} - {"/proc/sys/fs/binfmt_misc"}
+        ),
     }
 
 
@@ -170,7 +177,10 @@ def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
 
 
 def _missing_type(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason | None:
-    if verb not in ("unshare", "setns", "timens_offsets") or number not in (_errno.EINVAL, _errno.ENOENT):
+    if verb not in ("unshare", "setns", "timens_offsets") or number not in (
+        _errno.EINVAL,
+        _errno.ENOENT,
+    ):
         return None
     name = name or "time"
     if name not in facts.get("missing", ()):
@@ -251,7 +261,16 @@ def _distribution(
             "the sysctl kernel.unprivileged_userns_clone is 0",
             "have root run: sysctl kernel.unprivileged_userns_clone=1",
         )
-    stripped = ("unshare", "setgroups", "uid_map", "gid_map", "lo", "mount", "sethostname", "timens_offsets")
+    stripped = (
+        "unshare",
+        "setgroups",
+        "uid_map",
+        "gid_map",
+        "lo",
+        "mount",
+        "sethostname",
+        "timens_offsets",
+    )
     if facts.get("apparmor") == "1" and verb in stripped:
         return Reason(
             "AppArmor takes the capabilities away from an unprivileged user's namespaces"

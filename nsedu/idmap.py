@@ -105,6 +105,8 @@ def wide_map(kind: str, own: int) -> list[IdRange]:
     """
     if os.geteuid() == 0:
         with open(f"/proc/self/{kind}_map") as file:
-            return [IdRange(entry.inside, entry.inside, entry.count) for entry in parse(file.read())]
+            return [
+                IdRange(entry.inside, entry.inside, entry.count) for entry in parse(file.read())
+            ]
     granted = grants(f"/etc/sub{kind}", os.geteuid())
     return [IdRange(0, own, 1), *granted]

@@ -50,7 +50,9 @@ def arguments(cmd: str | Sequence[str]) -> list[str]:
         if "\0" in cmd:
             raise ValueError("cmd must not contain a NUL character.")
         return ["bash", "-c", cmd]
-    if not isinstance(cmd, (list, tuple)) or not all(isinstance(w, (str, os.PathLike)) for w in cmd):
+    if not isinstance(cmd, (list, tuple)) or not all(
+        isinstance(w, (str, os.PathLike)) for w in cmd
+    ):
         raise TypeError(f"cmd must be a string for bash or a list of strings, not {cmd!r}.")
     if not cmd:
         raise ValueError("cmd is empty: name the program to run.")
@@ -282,5 +284,3 @@ def show(stream: str) -> Callable[[bytes], None]:
         target.flush()
 
     return sink
-
-

@@ -86,9 +86,7 @@ class Sandbox:
         limits: Mapping[str, float] | None = None,
         timeout: float = 30,
     ) -> None:
-        self._start(
-            None, types, name, hostname, join, user, boottime, monotonic, limits, timeout
-        )
+        self._start(None, types, name, hostname, join, user, boottime, monotonic, limits, timeout)
 
     def _start(
         self, outer: Sandbox | None, types: Sequence[str], name: str | None, hostname: str | None,
@@ -374,7 +372,9 @@ def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox]:
         found = {kind: join for kind in nstypes.NAMES if kind in join._new or kind in join._joined}
         return {k: box for k, box in found.items() if k == "user" or k not in types}
     if not isinstance(join, Mapping) or not all(isinstance(b, Sandbox) for b in join.values()):
-        raise TypeError(f"join must be a Sandbox or a mapping of type name → Sandbox, not {join!r}.")
+        raise TypeError(
+            f"join must be a Sandbox or a mapping of type name → Sandbox, not {join!r}."
+        )
     for kind in join:
         nstypes.get(kind)
         if kind in types:
@@ -406,7 +406,9 @@ def _check(
         if "uts" not in new and "uts" not in joined:
             raise ValueError('hostname needs a UTS namespace: add "uts" to the types.')
         if not 0 < len(os.fsencode(hostname)) <= 64:
-            raise ValueError(f"hostname must be 1 to 64 bytes long (sethostname(2)), not {hostname!r}.")
+            raise ValueError(
+                f"hostname must be 1 to 64 bytes long (sethostname(2)), not {hostname!r}."
+            )
     for argument, value in (("boottime", boottime), ("monotonic", monotonic)):
         if value is None:
             continue
@@ -433,4 +435,3 @@ def _depth(box: Sandbox | None) -> int:
             count[kind] += kind in box._new
         box = box._outer
     return max(count.values())
-

@@ -13,13 +13,27 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import signal
 import struct
+from typing import NoReturn
 
 from nsedu.nstypes import BY_NAME, CloneFlag
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+_Int, _Long, _Text = ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p
+# Each function is looked up and typed once.  A sandbox is born by fork, and whatever Python touches
+# for the first time after one costs it a page fault, so these wrappers do little when all goes well.
+_syscall = _libc.syscall
+_syscall.argtypes = (_Long,) * 6
+_syscall.restype = ctypes.c_long
+_unshare, _setns = _libc.unshare, _libc.setns
+_unshare.argtypes, _setns.argtypes = (_Int,), (_Int, _Int)
+_mount, _umount2, _pivot_root = _libc.mount, _libc.umount2, _libc.pivot_root
+_mount.argtypes = (_Text, _Text, _Text, _Long, _Text)
+_umount2.argtypes, _pivot_root.argtypes = (_Text, _Int), (_Text, _Text)
+_sethostname, _setdomainname = _libc.sethostname, _libc.setdomainname
+_sethostname.argtypes = _setdomainname.argtypes = (_Text, ctypes.c_size_t)
+_prctl = _libc.prctl
+_prctl.argtypes = (_Int, _Long, _Long, _Long, _Long)
 
 # mount(2), <linux/mount.h>
 MS_RDONLY = 0x1
@@ -71,13 +85,13 @@ SYS_listmount = 458
 
 # clone is older: its number, and on s390x the order of its arguments, depend on the machine.
 _MACHINE = os.uname().machine
-_SYS_CLONE = ctypes.c_long({"x86_64": 56, "aarch64": 220, "riscv64": 220}.get(_MACHINE, 120))
-_ZERO = ctypes.c_ulong(0)
+_SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}.get(_MACHINE, 120)
 
 
-def _clone_order(flags: ctypes.c_ulong) -> tuple[ctypes.c_ulong, ...]:
-    first, second = (_ZERO, flags) if _MACHINE == "s390x" else (flags, _ZERO)
-    return first, second, _ZERO, _ZERO, _ZERO
+def _clone(flags: int) -> int:
+    if _MACHINE == "s390x":
+        return int(_syscall(_SYS_CLONE, 0, flags, 0, 0, 0))
+    return int(_syscall(_SYS_CLONE, flags, 0, 0, 0, 0))
 
 
 CLONE_PARENT = 0x8000
@@ -85,11 +99,9 @@ CLONE_INTO_CGROUP = 0x200000000
 CLONE_PIDFD = 0x1000
 
 
-def _checked(result: int, call: str) -> int:
-    if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), call)
-    return result
+def _fail(call: str) -> NoReturn:
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number), call)
 
 
 def _flag_names(value: int) -> str:
@@ -104,8 +116,8 @@ def unshare(flags: int) -> None:
         OSError: EINVAL (several threads and CLONE_NEWUSER; unknown flag), ENOSPC (a limit of
             user.max_*_namespaces or the nesting depth of 32), EPERM (no capability, seccomp), EUSERS.
     """
-    if _libc.unshare(ctypes.c_int(flags & 0xFFFFFFFF)) == -1:  # the text only when it failed
-        _checked(-1, f"unshare({_flag_names(flags)})")
+    if _unshare(flags) == -1:
+        _fail(f"unshare({_flag_names(flags)})")
 
 
 def setns(fd: int, flags: int = 0) -> None:
@@ -118,8 +130,8 @@ def setns(fd: int, flags: int = 0) -> None:
     Raises:
         OSError: EBADF, EINVAL (wrong type; threads), EPERM, ESRCH (the process has gone), EUSERS.
     """
-    if _libc.setns(fd, ctypes.c_int(flags & 0xFFFFFFFF)) == -1:
-        _checked(-1, f"setns({fd}, {_flag_names(flags)})")
+    if _setns(fd, flags) == -1:
+        _fail(f"setns({fd}, {_flag_names(flags)})")
 
 
 def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) -> int:
@@ -141,8 +153,10 @@ def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) 
     # set_tid, set_tid_size, cgroup — eleven 64-bit words, CLONE_ARGS_SIZE_VER2.
     args = struct.pack("11Q", flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup or 0)
     buffer = ctypes.create_string_buffer(args, len(args))
-    result = _libc.syscall(ctypes.c_long(SYS_clone3), buffer, ctypes.c_size_t(len(args)))
-    return _checked(int(result), f"clone3({_flag_names(flags)})")
+    pid = _syscall(SYS_clone3, ctypes.addressof(buffer), len(args), 0, 0, 0)
+    if pid == -1:
+        _fail(f"clone3({_flag_names(flags)})")
+    return int(pid)
 
 
 def clone(flags: int) -> int:
@@ -154,8 +168,10 @@ def clone(flags: int) -> int:
     Raises:
         OSError: EAGAIN, EINVAL, ENOSPC, EPERM, EUSERS.
     """
-    result = _libc.syscall(_SYS_CLONE, *_clone_order(ctypes.c_ulong(flags | signal.SIGCHLD)))
-    return _checked(int(result), f"clone({_flag_names(flags)})")
+    pid = _clone(flags | 17)  # SIGCHLD
+    if pid == -1:
+        _fail(f"clone({_flag_names(flags)})")
+    return int(pid)
 
 
 def _path(text: str | os.PathLike[str] | None) -> bytes | None:
@@ -176,9 +192,8 @@ def mount(
     """
     encoded = None if data is None else data.encode()
     kind = None if fstype is None else fstype.encode()
-    result = _libc.mount(_path(source), _path(target), kind, ctypes.c_ulong(flags), encoded)
-    if result == -1:
-        _checked(-1, f"mount({source}, {target}, {fstype}, {flags:#x})")
+    if _mount(_path(source), _path(target), kind, flags, encoded) == -1:
+        _fail(f"mount({source}, {target}, {fstype}, {flags:#x})")
 
 
 def umount2(target: str | os.PathLike[str], flags: int = 0) -> None:
@@ -187,7 +202,8 @@ def umount2(target: str | os.PathLike[str], flags: int = 0) -> None:
     Raises:
         OSError: EBUSY, EINVAL (not a mount point, or locked), EPERM.
     """
-    _checked(_libc.umount2(_path(target), flags), f"umount2({target}, {flags:#x})")
+    if _umount2(_path(target), flags) == -1:
+        _fail(f"umount2({target}, {flags:#x})")
 
 
 def pivot_root(new_root: str | os.PathLike[str], put_old: str | os.PathLike[str]) -> None:
@@ -196,7 +212,8 @@ def pivot_root(new_root: str | os.PathLike[str], put_old: str | os.PathLike[str]
     Raises:
         OSError: EINVAL (new_root is no mount point, or propagation is shared), EBUSY, EPERM.
     """
-    _checked(_libc.pivot_root(_path(new_root), _path(put_old)), f"pivot_root({new_root}, {put_old})")
+    if _pivot_root(_path(new_root), _path(put_old)) == -1:
+        _fail(f"pivot_root({new_root}, {put_old})")
 
 
 def setdomainname(name: bytes) -> None:
@@ -205,7 +222,8 @@ def setdomainname(name: bytes) -> None:
     Raises:
         OSError: EINVAL (longer than 64 bytes), EPERM.
     """
-    _checked(_libc.setdomainname(name, ctypes.c_size_t(len(name))), f"setdomainname({name!r})")
+    if _setdomainname(name, len(name)) == -1:
+        _fail(f"setdomainname({name!r})")
 
 
 def sethostname(name: bytes) -> None:
@@ -215,7 +233,8 @@ def sethostname(name: bytes) -> None:
         OSError: EINVAL (longer than 64 bytes), EPERM (no CAP_SYS_ADMIN in the owning user
             namespace).
     """
-    _checked(_libc.sethostname(name, ctypes.c_size_t(len(name))), f"sethostname({name!r})")
+    if _sethostname(name, len(name)) == -1:
+        _fail(f"sethostname({name!r})")
 
 
 def prctl(option: int, value: int = 0) -> int:
@@ -224,14 +243,10 @@ def prctl(option: int, value: int = 0) -> int:
     Raises:
         OSError: EINVAL, EPERM.
     """
-    zero = ctypes.c_ulong(0)
-    result = _libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero)
-    return _checked(result, f"prctl({option}, {value})")
-
-
-def prctl_name(name: str) -> None:
-    """PR_SET_NAME: the short name of the calling thread, cut to 15 bytes (PR_SET_NAME(2const))."""
-    _checked(_libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0), f"prctl(PR_SET_NAME, {name!r})")
+    result = int(_prctl(option, value, 0, 0, 0))
+    if result == -1:
+        _fail(f"prctl({option}, {value})")
+    return result
 
 
 class _CapHeader(ctypes.Structure):
@@ -252,7 +267,8 @@ def capget(pid: int = 0) -> tuple[int, int, int]:
     """
     words = (ctypes.c_uint32 * 6)()
     header = _CapHeader(_CAP_VERSION_3, pid)
-    _checked(_libc.capget(ctypes.byref(header), words), f"capget({pid})")
+    if _libc.capget(ctypes.byref(header), words) == -1:
+        _fail(f"capget({pid})")
     low, high = words[:3], words[3:]
     return tuple(a | b << 32 for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
 
@@ -266,7 +282,8 @@ def capset(effective: int, permitted: int, inheritable: int = 0) -> None:
     sets = (effective, permitted, inheritable)
     words = (ctypes.c_uint32 * 6)(*(s & 0xFFFFFFFF for s in sets), *(s >> 32 for s in sets))
     header = _CapHeader(_CAP_VERSION_3, 0)
-    _checked(_libc.capset(ctypes.byref(header), words), "capset()")
+    if _libc.capset(ctypes.byref(header), words) == -1:
+        _fail("capset()")
 
 
 def pidfd_getfd(pidfd: int, target: int) -> int:
@@ -275,8 +292,10 @@ def pidfd_getfd(pidfd: int, target: int) -> int:
     Raises:
         OSError: EBADF, EPERM (no PTRACE_MODE_ATTACH_REALCREDS), ESRCH.
     """
-    result = _libc.syscall(ctypes.c_long(SYS_pidfd_getfd), pidfd, target, 0)
-    return _checked(int(result), f"pidfd_getfd({pidfd}, {target})")
+    fd = _syscall(SYS_pidfd_getfd, pidfd, target, 0, 0, 0)
+    if fd == -1:
+        _fail(f"pidfd_getfd({pidfd}, {target})")
+    return int(fd)
 
 
 # ioctl_ns(2): questions to an open namespace file.
