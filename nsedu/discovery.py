@@ -58,12 +58,11 @@ class Found:
 class Group:
     """The processes whose ten links read the same."""
 
-    __slots__ = ("links", "pids", "settled")
+    __slots__ = ("links", "pids")
 
     def __init__(self, links: dict[str, int]) -> None:
         self.links = links
         self.pids: list[int] = []
-        self.settled = False
 
 
 class Discovery:
@@ -72,43 +71,41 @@ class Discovery:
     Attributes:
         found: by (type, inode number), in order of discovery.
         unread: what could not be read: reason → how many.
+        groups: by the texts of their links, once all these have been climbed.
     """
 
     def __init__(self) -> None:
         self.found: dict[Key, Found] = {}
         self.unread: dict[str, int] = {}
-        self._groups: dict[tuple[bytes, ...], Group] = {}
+        self.groups: dict[tuple[bytes, ...], Group] = {}
+        self._all_groups: list[Group] = []
 
     def miss(self, reason: str) -> None:
         """Count something that could not be read."""
         self.unread[reason] = self.unread.get(reason, 0) + 1
 
-    def meet(self, pid: int, texts: tuple[bytes, ...], directory: int) -> dict[str, int]:
-        """Take note of a process.
+    def meet(self, texts: tuple[bytes, ...], directory: int) -> Group:
+        """The group of the processes with these links, whose namespaces are noted and climbed.
 
         Args:
-            pid: its pid.
-            texts: its links, in the order of `LINKS`; b"" for one that does not exist.
-            directory: its open ns directory, to open the namespaces by.
-
-        Returns:
-            The links as inode numbers, one dictionary shared by all processes with the same.
+            texts: the links in the order of `LINKS`; b"" for one that does not exist.
+            directory: the open ns directory of such a process, to open the namespaces by.
         """
-        group = self._groups.get(texts)
-        if group is None:
-            keys = {
-                link: key
-                for link, text in zip(LINKS, texts, strict=True)
-                if (key := parse_link(text)) is not None
-            }
-            group = self._groups[texts] = Group({link: key[1] for link, key in keys.items()})
-        if not group.settled:
-            group.settled = all(
-                self.climb_path(link, (TYPE_OF_LINK[link], ns), directory)
-                for link, ns in group.links.items()
-            )
-        group.pids.append(pid)
-        return group.links
+        links = {
+            link: key[1]
+            for link, text in zip(LINKS, texts, strict=True)
+            if (key := parse_link(text)) is not None
+        }
+        group = Group(links)
+        self._all_groups.append(group)
+        # All of them must be tried; if one failed, because the process has just ended or moved on,
+        # the next process with these links gets another group and another try.
+        climbed = [
+            self.climb_path(link, (TYPE_OF_LINK[link], ns), directory) for link, ns in links.items()
+        ]
+        if all(climbed):
+            self.groups[texts] = group
+        return group
 
     def climb_path(self, path: str, key: Key, directory: int | None = None) -> bool:
         """Open a namespace file and climb it, unless that was done before.
@@ -187,21 +184,27 @@ class Discovery:
 
     def _note_members(self, order: list[int]) -> list[Group]:
         place = {pid: i for i, pid in enumerate(order)}
-        groups = list(self._groups.values())
+        groups = [group for group in self._all_groups if group.pids]
+        groups.sort(key=lambda group: min([place[pid] for pid in group.pids]))
+        homes: dict[Key, list[Group]] = {}
         for group in groups:
-            group.pids.sort()
             for link, ns in group.links.items():
                 kind = TYPE_OF_LINK[link]
                 if link == kind:
-                    self.found[kind, ns].members += group.pids
+                    homes.setdefault((kind, ns), []).append(group)
                 elif ns != group.links.get(kind):
                     # Nobody lives there yet, or only children do; but this process holds it.
                     self.found[kind, ns].pins += [Pin("process", pid, link) for pid in group.pids]
-        groups.sort(key=lambda group: min(place[pid] for pid in group.pids))
-        own = {pid: Pin("process", pid, "") for pid in order}
-        for found in self.found.values():
-            found.members.sort()
-            found.pins[:0] = [own[pid] for pid in found.members]
+        # Most types share the same groups, so what they have in common is made once.
+        known: dict[tuple[int, ...], tuple[list[int], list[Pin]]] = {}
+        for key, inhabited in homes.items():
+            which = tuple(map(id, inhabited))
+            if which not in known:
+                pids = sorted(pid for group in inhabited for pid in group.pids)
+                known[which] = pids, [Pin("process", pid, "") for pid in pids]
+            found = self.found[key]
+            found.members, pins = known[which]
+            found.pins = pins + found.pins
         return groups
 
     def _note_relations(self, ranked: dict[Key, None]) -> None:

@@ -8,49 +8,27 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple
 
 VANISHED = (FileNotFoundError, ProcessLookupError)
+READ = os.O_RDONLY | os.O_CLOEXEC
 DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 PF_KTHREAD = 0x00200000  # <linux/sched.h>: field 9 of /proc/PID/stat
 
 
-class Stat(NamedTuple):
-    """What is wanted of /proc/PID/stat (proc_pid_stat(5)).
+def parse_stat(stat: bytes) -> tuple[str, int, int, int, bytes]:
+    """Parse the content of /proc/PID/stat (proc_pid_stat(5)).
 
-    Attributes:
-        name: the kernel's short name; it may hold brackets, blanks and newlines.
-        state: one letter, "Z" for a process that has ended and was not waited for.
-        ppid: the parent's pid.
-        kernel: whether it is a kernel thread.
-        threads: how many threads there are.
-        start: when it started, in clock ticks after boot.
+    The name stands in brackets and may contain anything, brackets and newlines too; but only
+    numbers follow it, so the last closing bracket is the right one.
+
+    Returns:
+        The kernel's short name, the parent's pid, the flags (`PF_KTHREAD` marks a kernel thread),
+        the number of threads, and the start time (clock ticks after boot, as it stands there).
     """
-
-    name: str
-    state: str
-    ppid: int
-    kernel: bool
-    threads: int
-    start: int
-
-
-def parse_stat(data: bytes) -> Stat:
-    """Parse the content of /proc/PID/stat.
-
-    The name stands in brackets and may contain anything, brackets too; but only numbers follow it,
-    so the last closing bracket is the right one.
-    """
-    end = data.rindex(b")")
-    rest = data[end + 2 :].split(b" ", 20)
-    return Stat(
-        data[data.index(b"(") + 1 : end].decode("utf-8", "surrogateescape"),
-        chr(rest[0][0]),
-        int(rest[1]),
-        bool(int(rest[6]) & PF_KTHREAD),
-        int(rest[17]),
-        int(rest[19]),
-    )
+    end = stat.rindex(b")")
+    rest = stat[end + 2 :].split(None, 20)
+    name = stat[stat.index(b"(") + 1 : end].decode("utf-8", "surrogateescape")
+    return name, int(rest[1]), int(rest[6]), int(rest[17]), rest[19]
 
 
 def parse_nspid(status: bytes) -> tuple[int, ...]:
@@ -69,9 +47,9 @@ def parse_command(cmdline: bytes) -> str:
     return cmdline.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "surrogateescape")
 
 
-def read(path: str, directory: int | None = None) -> bytes:
+def read(path: str | bytes, directory: int | None = None) -> bytes:
     """The whole content of a /proc file, by its path (relative to an open directory, if given)."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    fd = os.open(path, READ, dir_fd=directory)
     try:
         data = os.read(fd, 4096)
         if len(data) == 4096:

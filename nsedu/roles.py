@@ -15,19 +15,19 @@ class Roles(dict[int, str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._started: dict[int, int] = {}
+        self._started: dict[int, bytes] = {}
 
     def __setitem__(self, pid: int, role: str) -> None:
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
-                self._started[pid] = parse_stat(file.read()).start
+                self._started[pid] = parse_stat(file.read())[4]
         except OSError:  # it has ended already, so there is nothing to name
             self._started.pop(pid, None)
         super().__setitem__(pid, role)
 
-    def of(self, pid: int, start: int) -> str:
-        """The role of the process ``pid`` that started ``start`` clock ticks after boot, or ""."""
-        return self[pid] if pid in self and self._started.get(pid) == start else ""
+    def of(self, pid: int, start: bytes) -> str:
+        """The role of the process ``pid`` that started at ``start`` (as in its stat file), or ""."""
+        return self[pid] if self._started.get(pid) == start else ""
 
 
 roles = Roles()
