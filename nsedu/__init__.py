@@ -1,1 +1,122 @@
-"""nsedu: make Linux namespaces in a notebook, see them, and prove it."""
+"""nsedu: make Linux namespaces in a notebook, see them, and prove it.
+
+    import nsedu as ns
+    with ns.Sandbox("uts", hostname="mars", name="mars") as mars:
+        print(mars.run("hostname").stdout)
+        display(ns.tree())
+
+Everything is imported when it is first used, so that ``import nsedu`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nsedu.claims import ClaimFailed, claim, expect
+    from nsedu.client import shutdown
+    from nsedu.doctor import Report, doctor
+    from nsedu.draw import Picture
+    from nsedu.errors import NamespaceError
+    from nsedu.exercises import check, exercise
+    from nsedu.look import compare, diff, hierarchy, matrix, tree
+    from nsedu.nstypes import NAMES as TYPES
+    from nsedu.process import CommandFailed, CommandTimedOut
+    from nsedu.records import Snapshot
+    from nsedu.sandbox import Sandbox
+    from nsedu.snapshot import snapshot
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TYPES",
+    "ClaimFailed",
+    "CommandFailed",
+    "CommandTimedOut",
+    "NamespaceError",
+    "Picture",
+    "Report",
+    "Sandbox",
+    "Snapshot",
+    "check",
+    "claim",
+    "compare",
+    "diff",
+    "doctor",
+    "exercise",
+    "expect",
+    "hierarchy",
+    "matrix",
+    "shutdown",
+    "snapshot",
+    "tree",
+]
+
+_HOME = {
+    "ClaimFailed": "claims",
+    "CommandFailed": "process",
+    "CommandTimedOut": "process",
+    "NamespaceError": "errors",
+    "Picture": "draw",
+    "Report": "doctor",
+    "Sandbox": "sandbox",
+    "Snapshot": "records",
+    "TYPES": "nstypes",
+    "check": "exercises",
+    "claim": "claims",
+    "compare": "look",
+    "diff": "look",
+    "doctor": "doctor",
+    "exercise": "exercises",
+    "expect": "claims",
+    "hierarchy": "look",
+    "matrix": "look",
+    "shutdown": "client",
+    "snapshot": "snapshot",
+    "tree": "look",
+}
+
+
+class _Package(types.ModuleType):
+    """The package, whose functions `snapshot` and `doctor` live in modules of the same name.
+
+    Importing such a module would put it where the function belongs, so the function is put there.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, types.ModuleType) and _HOME.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nsedu' has no attribute {name!r}")
+    module = importlib.import_module(f"nsedu.{_HOME[name]}")
+    value = getattr(module, "NAMES" if name == "TYPES" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Register the magics; called by ``%load_ext nsedu``."""
+    from nsedu.magics import register
+
+    register(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Take the magics back; called by ``%unload_ext nsedu``."""
+    from nsedu.magics import unregister
+
+    unregister(ipython)

@@ -13,29 +13,29 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from nsedu import explain, wire
+from nsedu import errors, explain, wire
 from nsedu.roles import roles
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _START = "import sys; sys.path.insert(0, {root!r}); from nsedu.agent import main; main({fd}, {pid})"
 
 
-def no_answer(step: str, seconds: float, what: str) -> explain.NamespaceError:
+def no_answer(step: str, seconds: float, what: str) -> errors.NamespaceError:
     """The error for a step that did not finish in time."""
-    reason = explain.Reason(
+    reason = errors.Reason(
         f"it did not finish within {seconds:g} s and was ended", what,
         "give it longer with timeout=, or find out what it waits for",
     )  # fmt: skip
-    return explain.NamespaceError(step, errno.ETIMEDOUT, what, reason)
+    return errors.NamespaceError(step, errno.ETIMEDOUT, what, reason)
 
 
-def gone(step: str, who: str) -> explain.NamespaceError:
+def gone(step: str, who: str) -> errors.NamespaceError:
     """The error for a party that died while it was needed."""
-    reason = explain.Reason(
+    reason = errors.Reason(
         f"{who} has ended: it was killed, and everything it had made ended with it", "",
         "make a new sandbox; the next one starts a new agent by itself if need be",
     )  # fmt: skip
-    return explain.NamespaceError(step, errno.ESRCH, who, reason)
+    return errors.NamespaceError(step, errno.ESRCH, who, reason)
 
 
 def request(

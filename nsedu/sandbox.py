@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nsedu import cgroups, client, explain, nstypes, process, wire
+from nsedu import cgroups, client, errors, explain, nstypes, plan, process, wire
 from nsedu.roles import roles
 
 _serial = itertools.count(1)
@@ -85,17 +85,12 @@ class Sandbox:
         monotonic: float | None = None,
         limits: Mapping[str, float] | None = None,
         timeout: float = 30,
+        _outer: Sandbox | None = None,
     ) -> None:
-        self._start(None, types, name, hostname, join, user, boottime, monotonic, limits, timeout)
-
-    def _start(
-        self, outer: Sandbox | None, types: Sequence[str], name: str | None, hostname: str | None,
-        join: Sandbox | Mapping[str, Sandbox] | None, user: bool | str, boottime: float | None,
-        monotonic: float | None, limits: Mapping[str, float] | None, timeout: float,
-    ) -> None:  # fmt: skip
+        outer = _outer
         joined = _joins(join, types)
-        new = _new_types(types, user, joined)
-        _check(new, joined, hostname, boottime, monotonic, timeout)
+        new = plan.new_types(types, user, joined)
+        plan.check(new, joined, hostname, boottime, monotonic, timeout)
         checked = cgroups.check_limits(dict(limits or {}))
         serial = next(_serial)
         self.name = str(name) if name is not None else f"box{serial}"
@@ -165,12 +160,12 @@ class Sandbox:
             NamespaceError: it was closed, or has died.
         """
         if self._owner != os.getpid():
-            reason = explain.Reason(
+            reason = errors.Reason(
                 "a sandbox belongs to the process that made it, and this is a fork of that", "",
                 "make a sandbox of its own in the forked process",
             )  # fmt: skip
         elif not self._finalizer.alive:
-            reason = explain.Reason(
+            reason = errors.Reason(
                 f'sandbox "{self.name}" has been closed, and with it all it held', "",
                 "make a new one, or do this before closing it",
             )  # fmt: skip
@@ -178,7 +173,7 @@ class Sandbox:
             raise client.gone("start", f'the first process of sandbox "{self.name}"')
         else:
             return self
-        raise explain.NamespaceError("use the sandbox", errno.EBADF, repr(self), reason)
+        raise errors.NamespaceError("use the sandbox", errno.EBADF, repr(self), reason)
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
@@ -232,7 +227,7 @@ class Sandbox:
     ) -> int:  # fmt: skip
         """Send a request with standard streams; `sinks` get its output, error and further pipes."""
         self._require()
-        seconds = self.timeout if timeout is None else _seconds(timeout)
+        seconds = self.timeout if timeout is None else plan.seconds(timeout)
         message["env"] = process.environment(self._agent)
         stdin = os.open(os.devnull, os.O_RDONLY) if input is None else wire.parcel(input.encode())
         pipes = [os.pipe() for _ in sinks]
@@ -304,27 +299,17 @@ class Sandbox:
             raise value
         return value
 
-    def sandbox(
-        self,
-        *types: str,
-        name: str | None = None,
-        hostname: str | None = None,
-        join: Sandbox | Mapping[str, Sandbox] | None = None,
-        user: bool | str = True,
-        boottime: float | None = None,
-        monotonic: float | None = None,
-        limits: Mapping[str, float] | None = None,
-        timeout: float = 30,
-    ) -> Sandbox:
-        """A sandbox inside this one; arguments as of `Sandbox`. It ends with this one at the latest.
+    def sandbox(self, *types: str, **options: Any) -> Sandbox:
+        """A sandbox inside this one, which ends with this one at the latest.
+
+        Args:
+            types: as of `Sandbox`.
+            options: as of `Sandbox`.
 
         Raises:
             NamespaceError, TypeError, ValueError: as `Sandbox`.
         """
-        self._require()
-        box = Sandbox.__new__(Sandbox)
-        box._start(self, types, name, hostname, join, user, boottime, monotonic, limits, timeout)
-        return box
+        return Sandbox(*types, **options, _outer=self._require())
 
     def close(self) -> None:
         """End every process inside and wait until they are gone; calling it again does nothing."""
@@ -380,51 +365,6 @@ def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox]:
         if kind in types:
             raise ValueError(f"{kind!r} cannot be both new and joined; drop one of them.")
     return dict(join)
-
-
-def _new_types(types: Iterable[str], user: bool | str, joined: Mapping[str, Sandbox]) -> list[str]:
-    if user not in (True, False, "range"):
-        raise ValueError(f'user must be True, False or "range", not {user!r}.')
-    names = {nstypes.get(kind).name for kind in types}
-    if not names and not joined:
-        raise ValueError(
-            f"name at least one namespace type: {', '.join(nstypes.NAMES)};"
-            " Sandbox(*nsedu.TYPES) makes all eight."
-        )
-    if user and "user" not in joined:
-        names.add("user")
-    return [kind for kind in nstypes.NAMES if kind in names]
-
-
-def _check(
-    new: list[str], joined: Mapping[str, Sandbox], hostname: Any, boottime: Any, monotonic: Any,
-    timeout: Any,
-) -> None:  # fmt: skip
-    if hostname is not None:
-        if not isinstance(hostname, str):
-            raise TypeError(f"hostname must be a string, not {hostname!r}.")
-        if "uts" not in new and "uts" not in joined:
-            raise ValueError('hostname needs a UTS namespace: add "uts" to the types.')
-        if not 0 < len(os.fsencode(hostname)) <= 64:
-            raise ValueError(
-                f"hostname must be 1 to 64 bytes long (sethostname(2)), not {hostname!r}."
-            )
-    for argument, value in (("boottime", boottime), ("monotonic", monotonic)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"{argument} must be a number of seconds, not {value!r}.")
-        if "time" not in new:
-            raise ValueError(f'{argument} needs a new time namespace: add "time" to the types.')
-    _seconds(timeout)
-
-
-def _seconds(timeout: Any) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}.")
-    if not 0 < timeout < 1e7:
-        raise ValueError(f"timeout must be above zero and below 10 000 000 s, not {timeout!r}.")
-    return float(timeout)
 
 
 def _depth(box: Sandbox | None) -> int:

@@ -1,0 +1,93 @@
+"""Pictures of the live system in one call: look, then draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nsedu.records import Process, Snapshot
+from nsedu.sandbox import Sandbox
+from nsedu.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from nsedu.draw import Picture
+
+
+def _look(what: Any) -> Snapshot:
+    if isinstance(what, Snapshot):
+        return what
+    return snapshot(what.pid if isinstance(what, Sandbox) else what)
+
+
+def tree(what: Snapshot | Sandbox | str | int = "mine") -> Picture:
+    """The process tree with a column for each namespace type: same letter, same namespace.
+
+    Args:
+        what: "mine" (this notebook and everything below it), "machine", a pid, a sandbox, or a
+            snapshot taken earlier.
+
+    Raises:
+        ValueError, TypeError: it is none of these.
+    """
+    from nsedu import draw
+
+    return draw.tree(_look(what))
+
+
+def matrix(what: Snapshot | Sandbox | str | int = "mine") -> Picture:
+    """Who shares how many namespaces with whom; arguments as of `tree`."""
+    from nsedu import draw
+
+    return draw.matrix(_look(what))
+
+
+def hierarchy(type: str, what: Snapshot | Sandbox | str | int = "mine") -> Picture:
+    """The namespaces of one type as boxes in boxes, with the processes in them.
+
+    Args:
+        type: one of the eight type names; "user" and "pid" nest, the others lie in their owners.
+        what: as of `tree`.
+
+    Raises:
+        ValueError: there is no such type.
+    """
+    from nsedu import draw
+
+    return draw.hierarchy(_look(what), type)
+
+
+def diff(before: Snapshot, after: Snapshot | None = None) -> Picture:
+    """What changed between two snapshots; up to now unless a second is given.
+
+    Raises:
+        TypeError: an argument is not a snapshot.
+    """
+    from nsedu import draw
+
+    if not isinstance(before, Snapshot):
+        raise TypeError(f"before must be a Snapshot from nsedu.snapshot(), not {before!r}.")
+    return draw.diff(before, after if after is not None else snapshot(before.scope))
+
+
+def compare(one: Process | Sandbox | int, other: Process | Sandbox | int) -> Picture:
+    """Two processes side by side, link by link: which namespaces they share.
+
+    Args:
+        one: a process: a record of a snapshot, a sandbox (its first process) or a pid.
+        other: the same.
+
+    Raises:
+        ValueError: there is no such process.
+    """
+    from nsedu import draw
+
+    return draw.compare(_process(one), _process(other))
+
+
+def _process(what: Process | Sandbox | int) -> Process:
+    if isinstance(what, Process):
+        return what
+    pid = what.pid if isinstance(what, Sandbox) else what
+    found = snapshot(pid).processes.get(pid)
+    if found is None:
+        raise ValueError(f"there is no process {pid}; it has ended, or never was.")
+    return found

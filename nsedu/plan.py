@@ -1,0 +1,54 @@
+"""The arguments of a sandbox, checked before anything is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterable
+from typing import Any
+
+from nsedu import nstypes
+
+
+def new_types(types: Iterable[str], user: bool | str, joined: Container[str]) -> list[str]:
+    if user not in (True, False, "range"):
+        raise ValueError(f'user must be True, False or "range", not {user!r}.')
+    names = {nstypes.get(kind).name for kind in types}
+    if not names and not joined:
+        raise ValueError(
+            f"name at least one namespace type: {', '.join(nstypes.NAMES)};"
+            " Sandbox(*nsedu.TYPES) makes all eight."
+        )
+    if user and "user" not in joined:
+        names.add("user")
+    return [kind for kind in nstypes.NAMES if kind in names]
+
+
+def check(
+    new: list[str], joined: Container[str], hostname: Any, boottime: Any, monotonic: Any,
+    timeout: Any,
+) -> None:  # fmt: skip
+    if hostname is not None:
+        if not isinstance(hostname, str):
+            raise TypeError(f"hostname must be a string, not {hostname!r}.")
+        if "uts" not in new and "uts" not in joined:
+            raise ValueError('hostname needs a UTS namespace: add "uts" to the types.')
+        if not 0 < len(os.fsencode(hostname)) <= 64:
+            raise ValueError(
+                f"hostname must be 1 to 64 bytes long (sethostname(2)), not {hostname!r}."
+            )
+    for argument, value in (("boottime", boottime), ("monotonic", monotonic)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{argument} must be a number of seconds, not {value!r}.")
+        if "time" not in new:
+            raise ValueError(f'{argument} needs a new time namespace: add "time" to the types.')
+    seconds(timeout)
+
+
+def seconds(timeout: Any) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}.")
+    if not 0 < timeout < 1e7:
+        raise ValueError(f"timeout must be above zero and below 10 000 000 s, not {timeout!r}.")
+    return float(timeout)
