@@ -41,7 +41,7 @@ else
 endif
 
 notebooks: setup  ## Re-execute every notebook and write its outputs in normal form
-	$(PY) tools/notebooks.py
+	$(PY) tools/refresh_notebooks.py
 
 bench: setup  ## Run the benchmarks; they print ratios
 ifeq ($(BENCHES),)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ordinary_user import Learner, make_learner
 from playwright.sync_api import Page, sync_playwright
+
+from ordinary_user import Learner, make_learner
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Chromium's own sandbox refuses root, and its background chatter only slows a closed machine.

@@ -1,4 +1,4 @@
-"""`make notebooks`: what tools/notebooks.py does to a notebook."""
+"""`make notebooks`: what tools/refresh_notebooks.py does to a notebook."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import nbformat
-import notebooks
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import refresh_notebooks as refresher
 
 
 def code(source: str, *outputs: nbformat.NotebookNode, **fields: object) -> nbformat.NotebookNode:
@@ -17,13 +18,13 @@ def code(source: str, *outputs: nbformat.NotebookNode, **fields: object) -> nbfo
 
 def first_outputs(*outputs: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     nb = new_notebook(cells=[code("pass", *outputs)])
-    return notebooks.normalise(nb).cells[0].outputs
+    return refresher.normalise(nb).cells[0].outputs
 
 
 def test_normal_form_is_reached_in_one_step() -> None:
     nb = new_notebook(cells=[new_markdown_cell("# A title"), code("print(1)\n")])
-    once = notebooks.normalise(nb)
-    assert notebooks.write(notebooks.normalise(once)) == notebooks.write(once)
+    once = refresher.normalise(nb)
+    assert refresher.write(refresher.normalise(once)) == refresher.write(once)
 
 
 def test_metadata_that_a_front_end_wrote_is_dropped_and_ours_is_kept() -> None:
@@ -34,7 +35,7 @@ def test_metadata_that_a_front_end_wrote_is_dropped_and_ours_is_kept() -> None:
         }
     )
     nb.cells = [code("1", metadata={"tags": ["raises-exception"], "execution": {"shell": "now"}})]
-    normal = notebooks.normalise(nb)
+    normal = refresher.normalise(nb)
     assert normal.metadata.nsedu.needs == ["userns"]
     assert normal.metadata.language_info == {"name": "python"}
     assert normal.cells[0].metadata == {"tags": ["raises-exception"]}
@@ -42,7 +43,7 @@ def test_metadata_that_a_front_end_wrote_is_dropped_and_ours_is_kept() -> None:
 
 def test_a_valid_cell_id_is_kept() -> None:
     nb = new_notebook(cells=[code("1", id="by-hand")])
-    assert notebooks.normalise(nb).cells[0].id == "by-hand"
+    assert refresher.normalise(nb).cells[0].id == "by-hand"
 
 
 def test_a_cell_without_an_id_is_always_given_the_same_one() -> None:
@@ -50,7 +51,7 @@ def test_a_cell_without_an_id_is_always_given_the_same_one() -> None:
         nb = new_notebook(cells=[code("1"), code("1")])
         for cell in nb.cells:
             del cell["id"]
-        return [cell.id for cell in notebooks.normalise(nb).cells]
+        return [cell.id for cell in refresher.normalise(nb).cells]
 
     assert named() == named()
     assert len(set(named())) == 2
@@ -69,7 +70,7 @@ def test_a_namespace_number_is_replaced_in_text_and_in_pictures() -> None:
 
 
 def test_the_random_name_of_a_widget_is_dropped_and_its_text_stays() -> None:
-    data = {"text/plain": "a slider", notebooks.LIVE_ONLY: {"model_id": "5f0c"}}
+    data = {"text/plain": "a slider", refresher.LIVE_ONLY: {"model_id": "5f0c"}}
     (output,) = first_outputs(new_output("display_data", data=data))
     assert output.data == {"text/plain": "a slider"}
 
@@ -81,17 +82,17 @@ def test_the_traceback_of_an_expected_error_names_no_path() -> None:
 
 
 def test_an_empty_cell_is_dropped() -> None:
-    assert notebooks.normalise(new_notebook(cells=[new_code_cell("  ")])).cells == []
+    assert refresher.normalise(new_notebook(cells=[new_code_cell("  ")])).cells == []
 
 
 def test_executing_counts_the_cells_from_one_and_keeps_their_outputs(tmp_path: Path) -> None:
     path = tmp_path / "fresh.ipynb"
     cells = [new_code_cell("2 + 2"), new_markdown_cell("text"), new_code_cell("print('hello')")]
     path.write_text(nbformat.writes(new_notebook(cells=cells)))
-    assert notebooks.out_of_form(path) is not None
-    assert notebooks.refresh(path) is None
-    assert notebooks.out_of_form(path) is None
-    first, _, last = notebooks.read(path).cells
+    assert refresher.out_of_form(path) is not None
+    assert refresher.refresh(path) is None
+    assert refresher.out_of_form(path) is None
+    first, _, last = refresher.read(path).cells
     assert (first.execution_count, last.execution_count) == (1, 2)
     assert first.outputs[0].data["text/plain"] == "4"
     assert last.outputs[0].text == "hello\n"
@@ -101,9 +102,9 @@ def test_executing_again_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "steady.ipynb"
     look = "import os\nos.readlink('/proc/self/ns/uts')"
     path.write_text(json.dumps(new_notebook(cells=[new_code_cell(look)])))
-    notebooks.refresh(path)
+    refresher.refresh(path)
     before = path.read_text()
-    notebooks.refresh(path)
+    refresher.refresh(path)
     assert path.read_text() == before
 
 
@@ -111,7 +112,7 @@ def test_a_cell_that_raises_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "broken.ipynb"
     path.write_text(json.dumps(new_notebook(cells=[new_code_cell("1 / 0")])))
     before = path.read_text()
-    complaint = notebooks.refresh(path)
+    complaint = refresher.refresh(path)
     assert complaint is not None and "ZeroDivisionError" in complaint
     assert path.read_text() == before
 
@@ -120,4 +121,4 @@ def test_a_file_of_another_format_is_refused_with_a_sentence(tmp_path: Path) -> 
     path = tmp_path / "old.ipynb"
     path.write_text(json.dumps({"nbformat": 3, "worksheets": []}))
     with pytest.raises(ValueError, match="save it as format 4"):
-        notebooks.read(path)
+        refresher.read(path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import notebooks
 import pytest
 from nbformat import NotebookNode
 from nbval.plugin import comment_markers, find_comment_markers, find_metadata_tags
+
+import refresh_notebooks as refresher
 
 ROOT = Path(__file__).resolve().parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -16,7 +17,7 @@ every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.st
 
 
 def code_cells(path: Path) -> list[NotebookNode]:
-    return [cell for cell in notebooks.read(path).cells if cell.cell_type == "code"]
+    return [cell for cell in refresher.read(path).cells if cell.cell_type == "code"]
 
 
 def is_excluded(cell: NotebookNode) -> bool:
@@ -41,7 +42,7 @@ def test_every_code_cell_was_executed(path: Path) -> None:
 
 @every_notebook
 def test_the_file_is_in_normal_form(path: Path) -> None:
-    assert notebooks.out_of_form(path) is None
+    assert refresher.out_of_form(path) is None
 
 
 @every_notebook

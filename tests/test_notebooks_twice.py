@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-import notebooks
 import pytest
+
+import refresh_notebooks as refresher
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,7 +19,7 @@ def every_notebook() -> list[object]:
             path,
             id=path.stem,
             marks=pytest.mark.needs(
-                *notebooks.read(path).metadata.get("nsedu", {}).get("needs", [])
+                *refresher.read(path).metadata.get("nsedu", {}).get("needs", [])
             ),
         )
         for path in paths
@@ -27,9 +28,9 @@ def every_notebook() -> list[object]:
 
 @pytest.mark.parametrize("path", every_notebook())
 def test_every_cell_can_be_run_twice_in_a_row(path: Path) -> None:
-    nb = notebooks.normalise(notebooks.read(path))
+    nb = refresher.normalise(refresher.read(path))
     again = copy.deepcopy(nb.cells)
     for cell in again:
         cell.id += "-again"
     nb.cells = [cell for pair in zip(nb.cells, again, strict=True) for cell in pair]
-    notebooks.execute(nb, path.parent)
+    refresher.execute(nb, path.parent)

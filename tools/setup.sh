@@ -54,5 +54,10 @@ pip install --quiet --no-deps --no-build-isolation --editable .
 # Matplotlib's list of fonts, made once: in a notebook it would take seconds and print a warning.
 mkdir -p .venv/.cache/matplotlib
 MPLCONFIGDIR=$PWD/.venv/.cache/matplotlib .venv/bin/python -c 'import matplotlib.font_manager'
+# A lesson does not open with JupyterLab's question about news, nor ask a server for updates.
+mkdir -p .venv/share/jupyter/lab/settings
+cat >.venv/share/jupyter/lab/settings/overrides.json <<'END'
+{"@jupyterlab/apputils-extension:notification": {"checkForUpdates": false, "fetchNews": "false"}}
+END
 touch "$stamp"
 say "done"

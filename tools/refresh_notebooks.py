@@ -1,7 +1,7 @@
 """Re-execute the notebooks and write them in a normal form: a diff then shows what changed.
 
-python tools/notebooks.py [NOTEBOOK...]            execute, normalise, write
-python tools/notebooks.py --check [NOTEBOOK...]    only name those that are not in normal form
+refresh_notebooks.py [NOTEBOOK...]            execute, normalise, write
+refresh_notebooks.py --check [NOTEBOOK...]    only name those that are not in normal form
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbval.plugin import get_sanitize_patterns
+
 from notebook_env import PrivateSockets, isolate, private_directory
 
 ROOT = Path(__file__).resolve().parent.parent
