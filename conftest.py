@@ -11,6 +11,7 @@ import nbval.kernel
 import pytest
 from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell, IPyNbFile
+
 from notebook_env import PrivateSockets, isolate, private_directory
 
 
