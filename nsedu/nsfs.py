@@ -14,7 +14,6 @@ import struct
 from nsedu.nstypes import LINKS, CloneFlag
 
 __all__ = [
-    "MountNsInfo",
     "NS_GET_ID",
     "NS_GET_MNTNS_ID",
     "NS_GET_NSTYPE",
@@ -30,6 +29,7 @@ __all__ = [
     "NS_MNT_GET_PREV",
     "PIDFD_GET",
     "SIOCGSKNS",
+    "MountNsInfo",
     "ns_get_id",
     "ns_get_nstype",
     "ns_get_owner_uid",

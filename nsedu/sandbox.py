@@ -6,17 +6,15 @@ import contextlib
 import errno
 import itertools
 import os
-import pickle
 import signal
 import socket
-import subprocess
-import sys
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nsedu import cgroups, client, errors, explain, nstypes, plan, process, wire
 from nsedu.roles import roles
+from nsedu.running import Runner
 
 _serial = itertools.count(1)
 _END_GRACE = 3.0  # seconds for an orderly end before a sandbox's first process is killed
@@ -44,7 +42,7 @@ class Namespace(NamedTuple):
         return f"{self.type}:[{self.ns}]"
 
 
-class Sandbox:
+class Sandbox(Runner):
     """New namespaces and a first process in them, which runs what you ask it to.
 
     No root is needed: unless ``user=False``, a user namespace comes first and gives the capabilities
@@ -57,8 +55,8 @@ class Sandbox:
             with mnt and pid there is a fresh /proc, with mnt and net a fresh /sys; with net, lo is up.
         name: what pictures and errors call it.
         hostname: its host name (needs "uts"); at most 64 bytes.
-        join: another sandbox whose namespaces to enter, as far as ``types`` does not name them; or a
-            mapping of type name → sandbox.
+        join: another sandbox whose namespaces to enter, as far as ``types`` does not name them; or the
+            pid of any process you may look at; or a mapping of type name → sandbox.
         user: True maps your own id to 0 inside; "range" maps the ids granted in /etc/subuid too;
             False makes no user namespace unless named (root only).
         boottime, monotonic: offsets of the two clocks in seconds (need "time").
@@ -79,7 +77,7 @@ class Sandbox:
         *types: str,
         name: str | None = None,
         hostname: str | None = None,
-        join: Sandbox | Mapping[str, Sandbox] | None = None,
+        join: Sandbox | int | Mapping[str, Sandbox] | None = None,
         user: bool | str = True,
         boottime: float | None = None,
         monotonic: float | None = None,
@@ -102,9 +100,9 @@ class Sandbox:
         self._inner: weakref.WeakSet[Sandbox] = weakref.WeakSet()
         self._namespaces: dict[str, Namespace] | None = None
         self._agent = outer._agent if outer is not None else client.agent()
-        groups: dict[int, list[str]] = {}
-        for kind, box in joined.items():
-            groups.setdefault(box._require()._pidfd, []).append(kind)
+        groups: dict[Sandbox | int, list[str]] = {}
+        for kind, whom in joined.items():
+            groups.setdefault(whom, []).append(kind)
         message = {
             "op": "make",
             "id": self._id,
@@ -121,7 +119,9 @@ class Sandbox:
             },
         }
         self._server = outer._require()._control if outer is not None else self._agent.socket
-        self._control, self._pidfd = self._make(message, list(groups), timeout)
+        with contextlib.ExitStack() as stack:
+            pidfds = [_pidfd(whom, stack) for whom in groups]
+            self._control, self._pidfd = self._make(message, pidfds, timeout)
         self.pid = process.pid_of(self._pidfd)
         roles[self.pid] = f'sandbox "{self.name}"'
         self._finalizer = weakref.finalize(self, _let_go, self._control, self._pidfd, self.pid)
@@ -191,114 +191,6 @@ class Sandbox:
             self._namespaces = found
         return self._namespaces
 
-    def run(
-        self,
-        cmd: str | Sequence[str],
-        *,
-        input: str | None = None,
-        check: bool = True,
-        timeout: float | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside and wait for it; its output is in the result, as text.
-
-        Args:
-            cmd: a string for ``bash -c``, or a list to execute as it is.
-            input: its standard input; none unless given.
-            check: raise when it ends with a status other than 0.
-            timeout: seconds until its process group is killed; the sandbox's own unless given.
-
-        Raises:
-            CommandFailed: (a subprocess.CalledProcessError) it ended with another status.
-            CommandTimedOut: (a subprocess.TimeoutExpired) it ran too long and was killed.
-            NamespaceError: it could not be started, or the sandbox is closed or dead.
-        """
-        argv = process.arguments(cmd)
-        out, err = bytearray(), bytearray()
-        sinks = [out.extend, err.extend]
-        status = self._execute(cmd, {"op": "run", "argv": argv}, input, sinks, timeout)
-        stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
-        if check and status:
-            raise process.CommandFailed(status, cmd, stdout, stderr)
-        return subprocess.CompletedProcess(cmd, status, stdout, stderr)
-
-    def _execute(
-        self, what: Any, message: dict[str, Any], input: str | None,
-        sinks: list[Callable[[bytes], Any]], timeout: float | None, extra: Sequence[int] = (),
-    ) -> int:  # fmt: skip
-        """Send a request with standard streams; `sinks` get its output, error and further pipes."""
-        self._require()
-        seconds = self.timeout if timeout is None else plan.seconds(timeout)
-        message["env"] = process.environment(self._agent)
-        stdin = os.open(os.devnull, os.O_RDONLY) if input is None else wire.parcel(input.encode())
-        pipes = [os.pipe() for _ in sinks]
-        ends = [write for _, write in pipes]
-        reading = {read: sink for (read, _), sink in zip(pipes, sinks, strict=True)}
-        try:
-            reply = client.request(self._control, message, [stdin, *ends[:2], *extra, *ends[2:]])
-        except OSError:
-            for fd in reading:
-                os.close(fd)
-            raise client.gone("start", repr(self)) from None
-        finally:
-            for fd in (stdin, *ends):
-                os.close(fd)
-        return process.gather(reply, reading, seconds, what, repr(self))
-
-    def popen(self, cmd: str | Sequence[str]) -> process.Process:
-        """Start a long-running command inside; see `Process` for what can be done with it.
-
-        Raises:
-            NamespaceError: it could not be started, or the sandbox is closed or dead.
-        """
-        self._require()
-        message = {
-            "op": "run", "argv": process.arguments(cmd), "pidfd": True,
-            "env": process.environment(self._agent),
-        }  # fmt: skip
-        (theirs, stdin), (stdout, out), (stderr, err) = os.pipe(), os.pipe(), os.pipe()
-        try:
-            reply = client.request(self._control, message, [theirs, out, err])
-        except OSError:
-            for fd in (stdin, stdout, stderr):
-                os.close(fd)
-            raise client.gone("start", repr(self)) from None
-        finally:
-            for fd in (theirs, out, err):
-                os.close(fd)
-        return process.Process(cmd, reply, (stdin, stdout, stderr), repr(self))
-
-    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Run a Python function inside, in a fork of the first process; returns what it returns.
-
-        The function and its arguments travel by cloudpickle, so a function of the notebook will do.
-        What it prints appears in the notebook as it comes.
-
-        Raises:
-            Exception: whatever the function raises, with a note of where.
-            CommandTimedOut: it ran longer than the sandbox's timeout and was killed.
-            NamespaceError: the sandbox is closed or dead.
-        """
-        if not callable(function):
-            raise TypeError(f"function must be callable, not {function!r}.")
-        import cloudpickle
-
-        payload = wire.parcel(cloudpickle.dumps((function, args, kwargs)))
-        result = bytearray()
-        path = [*sys.path, client.ROOT]
-        name = getattr(function, "__name__", repr(function))
-        sinks = [process.show("stdout"), process.show("stderr"), result.extend]
-        try:
-            message = {"op": "call", "path": path, "argv": [name]}
-            status = self._execute(f"{name}()", message, None, sinks, None, [payload])
-        finally:
-            os.close(payload)
-        if not result:
-            raise process.CommandFailed(status, f"{name}()", "", "it ended without an answer")
-        worked, value = pickle.loads(result)
-        if not worked:
-            raise value
-        return value
-
     def sandbox(self, *types: str, **options: Any) -> Sandbox:
         """A sandbox inside this one, which ends with this one at the latest.
 
@@ -349,22 +241,55 @@ def _let_go(control: socket.socket, pidfd: int, pid: int) -> None:
     roles.pop(pid, None)
 
 
-def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox]:
+def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox | int]:
+    """Type name → whose namespace of that type to enter."""
     if join is None:
         return {}
-    if isinstance(join, Sandbox):
-        # Entering another's namespaces needs its user namespace first, unless it has none of its own.
-        found = {kind: join for kind in nstypes.NAMES if kind in join._new or kind in join._joined}
-        return {k: box for k, box in found.items() if k == "user" or k not in types}
-    if not isinstance(join, Mapping) or not all(isinstance(b, Sandbox) for b in join.values()):
+    if isinstance(join, Mapping):
+        for kind, whom in join.items():
+            nstypes.get(kind)
+            if kind in types:
+                raise ValueError(f"{kind!r} cannot be both new and joined; drop one of them.")
+            _check_whom(whom)
+        return dict(join)
+    _check_whom(join)
+    # Entering another's namespaces needs its user namespace first, unless it shares ours.
+    found = {kind: join for kind in nstypes.NAMES if _differs(join, kind)}
+    return {kind: whom for kind, whom in found.items() if kind == "user" or kind not in types}
+
+
+def _check_whom(whom: Any) -> None:
+    if isinstance(whom, bool) or not isinstance(whom, Sandbox | int):
         raise TypeError(
-            f"join must be a Sandbox or a mapping of type name → Sandbox, not {join!r}."
+            "join must be a Sandbox, a pid, or a mapping of type name to one of these,"
+            f" not {whom!r}."
         )
-    for kind in join:
-        nstypes.get(kind)
-        if kind in types:
-            raise ValueError(f"{kind!r} cannot be both new and joined; drop one of them.")
-    return dict(join)
+
+
+def _differs(whom: Sandbox | int, kind: str) -> bool:
+    if isinstance(whom, Sandbox):
+        return kind in whom._new or kind in whom._joined
+    try:
+        theirs = os.readlink(f"/proc/{whom}/ns/{kind}")
+    except FileNotFoundError:  # the type, or the whole process
+        if os.path.exists(f"/proc/{whom}"):
+            return False
+        raise client.gone("start", f"process {whom}, which was to be joined,") from None
+    except PermissionError:
+        number, call = errno.EACCES, f"readlink /proc/{whom}/ns/{kind}"
+        raise explain.error(explain.failure(f"setns {kind}", number, call)) from None
+    return theirs != os.readlink(f"/proc/self/ns/{kind}")
+
+
+def _pidfd(whom: Sandbox | int, stack: contextlib.ExitStack) -> int:
+    if isinstance(whom, Sandbox):
+        return whom._require()._pidfd
+    try:
+        pidfd = os.pidfd_open(whom)
+    except OSError:
+        raise client.gone("start", f"process {whom}, which was to be joined,") from None
+    stack.callback(os.close, pidfd)
+    return pidfd
 
 
 def _depth(box: Sandbox | None) -> int:

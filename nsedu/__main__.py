@@ -1,0 +1,7 @@
+"""``python -m nsedu``: the command line."""
+
+import sys
+
+from nsedu.cli import main
+
+sys.exit(main())

@@ -1,0 +1,141 @@
+"""The command line: ``nsedu doctor | ls | tree | exercises | check`` (also ``python -m nsedu``).
+
+Exit status: 0 fine, 1 a problem was found, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from nsedu.nstypes import NAMES
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser, with a subcommand for each verb."""
+    top = argparse.ArgumentParser(
+        prog="nsedu", description="Linux namespaces: make them, see them, prove it."
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    doctor = verbs.add_parser("doctor", help="try what works on this machine")
+    doctor.add_argument("--json", action="store_true", help="as one JSON object")
+    ls = verbs.add_parser("ls", help="list every namespace that can be seen")
+    ls.add_argument("--json", action="store_true", help="as one JSON list")
+    ls.add_argument("--type", choices=NAMES, help="only this type")
+    tree = verbs.add_parser("tree", help="draw processes and namespaces as text")
+    tree.add_argument("--type", choices=("user", "pid"), help="nest namespaces of this type")
+    tree.add_argument("--machine", action="store_true", help="every process, not just this shell's")
+    verbs.add_parser("exercises", help="list the exercises")
+    check = verbs.add_parser("check", help="check an exercise against the state of the kernel")
+    check.add_argument("id", metavar="ID", help="the exercise, for example uts-1")
+    return top
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from nsedu.doctor import doctor
+
+    report = doctor()
+    if options.json:
+        print(report.to_json())
+        return 0 if report.ok else 1
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "works", "how", "note", "what to do", title="What works on this machine")
+    for row in report.all:
+        can = "[green]yes[/]" if row.can else "[red]no[/]"
+        table.add_row(row.type, can, row.how, row.note, row.remedy)
+    Console().print(table)
+    return 0 if report.ok else 1
+
+
+def _ls(options: argparse.Namespace) -> int:
+    from nsedu.records import rows
+    from nsedu.snapshot import snapshot
+
+    found = snapshot("machine", deep=True)
+    listed = rows(found, options.type)
+    if options.json:
+        print(json.dumps(listed))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("ns", "type", "nprocs", "pid", "uid", "parent", "owner", "pins", "command")
+        for row in listed:
+            cells = [row[key] for key in ("ns", "type", "nprocs", "pid", "uid", "parent", "owner")]
+            words = ["" if cell is None else str(cell) for cell in cells]
+            table.add_row(*words, " ".join(row["pins"]), row["command"] or "")
+        Console().print(table)
+    for reason, count in found.unread.items():
+        print(f"nsedu: could not read {reason}: {count}", file=sys.stderr)
+    return 0
+
+
+def _tree(options: argparse.Namespace) -> int:
+    from nsedu import look
+    from nsedu.snapshot import snapshot
+
+    seen = snapshot("machine" if options.machine else os.getppid())
+    picture = look.hierarchy(options.type, seen) if options.type else look.tree(seen)
+    print(picture)
+    return 0
+
+
+def _exercises(_: argparse.Namespace) -> int:
+    from nsedu.exercises import EXERCISES
+
+    for exercise in EXERCISES.values():
+        print(f"{exercise.id:<8} {exercise.title}")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from nsedu.exercises import EXERCISES, verdict
+
+    if options.id not in EXERCISES:
+        print(
+            f"nsedu: there is no exercise {options.id!r}; `nsedu exercises` lists them.",
+            file=sys.stderr,
+        )
+        return 2
+    result = verdict(options.id)
+    print(result)
+    return 0 if result.solved else 1
+
+
+_VERBS = {
+    "doctor": _doctor,
+    "ls": _ls,
+    "tree": _tree,
+    "exercises": _exercises,
+    "check": _check,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    Args:
+        arguments: the words after the program's name; those of the process unless given.
+    """
+    from nsedu.errors import NamespaceError
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `nsedu ls | head` is no error
+    options = parser().parse_args(arguments)
+    try:
+        return _VERBS[options.verb](options)
+    except NamespaceError as refused:
+        print(f"nsedu: {refused}", file=sys.stderr)
+        return 1
+    except (FileNotFoundError, PermissionError) as refused:
+        print(f"nsedu: cannot read {refused.filename}: {refused.strerror}.", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

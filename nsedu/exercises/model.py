@@ -1,0 +1,82 @@
+"""What an exercise is, and the view of the world that its check gets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from nsedu.errors import NamespaceError
+from nsedu.process import CommandFailed
+from nsedu.records import Process, Snapshot
+from nsedu.sandbox import Sandbox
+from nsedu.snapshot import snapshot
+
+Attempt = Callable[[], Iterator[None]]
+"""A generator function: makes some state, yields while it stands, and undoes it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says: whether the exercise is solved, and what was found, as a sentence."""
+
+    id: str
+    solved: bool
+    found: str
+
+    def __str__(self) -> str:
+        return f"{'✔' if self.solved else '…'} {self.id}: {self.found}"
+
+
+@dataclass(frozen=True)
+class World:
+    """The kernel's state as a check sees it: a look at the machine, and who is looking."""
+
+    seen: Snapshot
+    me: Process
+
+    def elsewhere(self, type: str) -> dict[int, list[Process]]:
+        """Inode number → the user's processes in it, for namespaces of a type other than mine."""
+        found: dict[int, list[Process]] = {}
+        for process in self.seen.processes.values():
+            ns = process.links.get(type)
+            if ns is not None and ns != self.me.links.get(type) and process.uid == self.me.uid:
+                found.setdefault(ns, []).append(process)
+        return found
+
+    def says(self, process: Process, command: list[str]) -> str:
+        """What a command prints when run in all the namespaces of a process, "" if it cannot be."""
+        try:
+            with Sandbox(join=process.pid, timeout=10) as guest:
+                return guest.run(command).stdout.strip()
+        except (NamespaceError, CommandFailed, OSError):
+            return ""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Attributes:
+        id: chapter and number, for example "uts-1".
+        title: a few words.
+        task: what to bring about, in a sentence or three.
+        hints: from vague to exact.
+        check: looks at the world and gives a verdict.
+        solution: makes the state asked for.
+        wrong: plausible wrong answers, by name.
+    """
+
+    id: str
+    title: str
+    task: str
+    hints: tuple[str, ...]
+    check: Callable[[World], Verdict]
+    solution: Attempt
+    wrong: dict[str, Attempt]
+
+
+def world() -> World:
+    """The state of the kernel now."""
+    seen = snapshot("machine")
+    return World(seen, seen.processes[int(os.readlink("/proc/self"))])
