@@ -1,4 +1,4 @@
-"""How a sandbox's first process comes to be when a plain clone is not enough, and how it is refused."""
+"""How a sandbox is born when a plain clone is not enough, and how a refusal is reported."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def step(name: str, refused: OSError | build.StepFailed) -> build.StepFailed:
 
 
 def report(control: socket.socket, refused: build.StepFailed) -> None:
+    """Tell the notebook which step was refused, with the facts to explain it by."""
     with contextlib.suppress(OSError):
         wire.send(control, explain.failure(refused.step, refused.errno, refused.call))
 

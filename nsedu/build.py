@@ -2,7 +2,8 @@
 
 The order of the steps is the whole point: the user namespace comes first, because it gives the
 capabilities that every other step needs; the id map second, because until it is written everyone
-inside is nobody; the clock offsets before anyone is in the time namespace, because then they are fixed.
+inside is nobody; the clock offsets before anyone is in the time namespace, because then they are
+fixed.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class StepFailed(Exception):
 def clone(plan: dict[str, Any], flags: int = 0) -> int:
     """Fork the sandbox's first process right into its new namespaces, the user namespace first.
 
-    One clone(2) with all the flags instead of a fork and an unshare(2) for each: a second fork, which
-    a pid namespace would need, doubles the time a sandbox takes.  The time namespace is left to
-    `prepare`, for its clocks could not be set any more, and so is the cgroup namespace when there is a
-    control group to enter first.
+    One clone(2) with all the flags instead of a fork and an unshare(2) for each: a second fork,
+    which a pid namespace would need, doubles the time a sandbox takes.  The time namespace is left
+    to `prepare`, for its clocks could not be set any more, and so is the cgroup namespace when
+    there is a control group to enter first.
 
     Args:
         plan: "types" (new ones, in catalogue order), "cgroups" (directories to enter).
@@ -46,7 +47,7 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
         0 in the child, its pid in the caller.
 
     Raises:
-        StepFailed: naming the type that was refused, which a child finds out by trying each in turn.
+        StepFailed: naming the type refused, which a child finds out by trying each in turn.
         OSError: no child could be made at all.
     """
     now = [t for t in plan["types"] if t != "time" and not (t == "cgroup" and plan["cgroups"])]
@@ -57,21 +58,21 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        step, number, call = "fork", refused.errno, refused.filename
+        step, number, call = "fork", refused.errno, str(refused.filename)
         try:
             for name in sorted(now, key=lambda name: name != "user"):
                 step = f"unshare {name}"
                 syscalls.unshare(BY_NAME[name].flag)
             step = "fork"
         except OSError as error:
-            number, call = error.errno, error.filename
+            number, call = error.errno, str(error.filename)
         os.write(write, f"{step}\0{number}\0{call}".encode())
         os._exit(0)
     os.close(write)
-    step, number, call = os.read(read, 4096).decode().split("\0")
+    said = os.read(read, 4096).decode().split("\0")
     os.close(read)
     os.waitpid(pid, 0)
-    raise StepFailed(step, int(number), call)
+    raise StepFailed(said[0], int(said[1]), said[2])
 
 
 def join(names: list[str], pidfd: int) -> None:
@@ -205,11 +206,9 @@ def _mount_sysfs() -> None:
     # /sys/class/net shows the network namespace that sysfs was mounted in, so it needs a new one;
     # the cgroup tree below the old one is carried over by a bind through its descriptor.
     flags = _NO_SURPRISES
-    groups = -1
-    try:
+    groups = -1  # a machine without cgroups
+    with contextlib.suppress(OSError):
         groups = os.open("/sys/fs/cgroup", os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        pass  # a machine without cgroups
     try:
         syscalls.mount("sysfs", "/sys", "sysfs", flags)
     except PermissionError:  # a read-only /sys, as in a container, may not become writable

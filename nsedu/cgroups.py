@@ -6,6 +6,7 @@ the group is made below the nearest group of ours whose children already have th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import NamedTuple
@@ -155,7 +156,5 @@ def remove(directories: list[str]) -> None:
     """Remove empty groups, with the empty groups made below them; one that has gone is no error."""
     for directory in reversed(directories):
         for path, _, _ in os.walk(directory, topdown=False):
-            try:
+            with contextlib.suppress(OSError):  # gone already, or busy: then who is in it has it
                 os.rmdir(path)
-            except OSError:
-                pass  # gone already, or still busy: then whoever is in it has it

@@ -105,7 +105,7 @@ def _call(path: list[str], payload: int, result: int) -> NoReturn:
 
 
 def close_others(keep: set[int]) -> None:
-    """Close every descriptor from 3 on but these: a fork must not hold its parent's sockets open."""
+    """Close every descriptor from 3 on but these: a fork must not hold its parent's sockets."""
     low = 3
     for fd in sorted(keep):
         os.closerange(low, fd)

@@ -1,4 +1,4 @@
-"""Claims a reader can check: `claim` says ✔ or raises with what was seen; `expect` awaits a refusal."""
+"""Claims a reader can check: `claim` says ✔ or what was seen; `expect` awaits a refusal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import inspect
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 class ClaimFailed(AssertionError):

@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 class Report:
-    """What `doctor` found: `rows` (one per namespace type), `extras` (what else the course uses)."""
+    """What `doctor` found: `rows`, one per type, and `extras`, what else the course uses."""
 
     def __init__(self, rows: list[Row], extras: list[Row], machine: dict[str, Any]) -> None:
         self.rows, self.extras, self.machine = rows, extras, machine

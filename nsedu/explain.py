@@ -100,8 +100,9 @@ def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
             return reason
     return Reason(
         f"the kernel said: {os.strerror(number)}",
-        f"seccomp mode {facts.get('seccomp')}, uid {facts.get('uid')}, capabilities {facts.get('cap_eff', 0):#x}",
-        "look for this errno in the man page of the call, and run nsedu.doctor() for what works here",
+        f"seccomp mode {facts.get('seccomp')}, uid {facts.get('uid')},"
+        f" capabilities {facts.get('cap_eff', 0):#x}",
+        "look for this errno in the man page of the call, and run nsedu.doctor() for what works",
     )
 
 
@@ -120,7 +121,7 @@ def _missing_type(verb: str, name: str, number: int, facts: dict[str, Any]) -> R
         f"this kernel was built without {kind.title} namespaces (CONFIG_{option}), or is older than"
         f" Linux {kind.kernel}",
         f"/proc/self/ns/{name} does not exist",
-        "use a kernel that has them: any current distribution's has, User-Mode Linux and gVisor may not",
+        "use a kernel that has them: any current distribution's does, User-Mode Linux may not",
     )
 
 
@@ -136,12 +137,12 @@ def _too_many(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reaso
         return Reason(
             f"the sysctl {kind.sysctl} allows {limit} of this type per user here",
             f"/proc/sys/user/max_{name}_namespaces is {limit}",
-            f"have root raise it (sysctl {kind.sysctl}=10000), or close sandboxes you no longer need",
+            f"have root raise it (sysctl {kind.sysctl}=10000), or close sandboxes you do not need",
         )
     if kind.hierarchical and facts.get("depth", 0) >= MOST_NESTED - 4:
         return Reason(
             f"{kind.title} namespaces nest at most {MOST_NESTED} deep ({kind.man})",
-            f"the sandbox around this one is already {facts['depth']} deep, counted from this notebook",
+            f"the sandbox around this one is {facts['depth']} deep, counted from this notebook",
             "close the innermost sandbox and make the new one further out",
         )
     return Reason(
@@ -172,9 +173,10 @@ def _seccomp(step: str, verb: str, number: int, facts: dict[str, Any]) -> Reason
         return None
     limit = facts.get("limits", {}).get("user")
     return Reason(
-        "this process runs under a seccomp filter that forbids the call, as inside a Docker container",
+        "this process runs under a seccomp filter that forbids the call, as in a Docker container",
         f"Seccomp: 2 in /proc/self/status; {verb} was refused although user.max_user_namespaces is"
-        f" {limit} and AppArmor's restriction is {'on' if facts.get('apparmor') == '1' else 'not set'}",
+        f" {limit} and AppArmor's restriction is"
+        f" {'on' if facts.get('apparmor') == '1' else 'not set'}",
         DOCKER,
     )
 
@@ -223,14 +225,14 @@ def _grants(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
     kind = step[3:6]
     if number == _errno.ENOENT and facts.get("uid") is not None:
         return Reason(
-            f"a range of ids needs the program {step} and a grant in /etc/sub{kind}; one is missing",
+            f"a range of ids needs the program {step} and a grant in /etc/sub{kind}",
             f"{step} or a line for uid {os.getuid()} in /etc/sub{kind} was not found",
             "as root: apt install uidmap, then usermod --add-subuids 100000-165535"
             " --add-subgids 100000-165535 YOU; or do without: user=True maps one id",
         )
-    why = "NoNewPrivs is set, so the setuid program gains nothing" if facts.get("no_new_privs") else (
-        f"the grant in /etc/sub{kind} does not cover the range, or {step} is not setuid root"
-    )  # fmt: skip
+    why = f"the grant in /etc/sub{kind} does not cover the range, or {step} is not setuid root"
+    if facts.get("no_new_privs"):
+        why = "NoNewPrivs is set, so the setuid program gains nothing"
     return Reason(
         f"{step} refused the range",
         why,
@@ -248,7 +250,7 @@ def _mounts(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
         " (mount_namespaces(7), restrictions)",
         f"mounted over: {', '.join(masked[:4]) or 'below ' + where}",
         "start the container with --security-opt systempaths=unconfined, or use a virtual machine;"
-        f" without it, make the sandbox with {'pid' if where == '/proc' else 'net'} but without mnt",
+        f" without that, make the sandbox with {'pid' if where == '/proc' else 'net'} but not mnt",
     )
 
 
@@ -285,7 +287,8 @@ def _commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
         )  # fmt: skip
     if step == "fork" and number == _errno.EAGAIN:
         return Reason(
-            "the number of processes is limited: pids.max of a control group, or RLIMIT_NPROC (fork(2))",
+            "the number of processes is limited, by pids.max of a control group or RLIMIT_NPROC"
+            " (fork(2))",
             "", "raise limits={'pids': …}, or end processes of this user",
         )  # fmt: skip
     return None
@@ -298,7 +301,7 @@ def _capability(
         return None
     if verb in ("unshare", "setns") and name != "user":
         return Reason(
-            f"a {BY_NAME[name].title} namespace needs CAP_SYS_ADMIN in the user namespace one is in",
+            f"a {BY_NAME[name].title} namespace needs CAP_SYS_ADMIN in one's user namespace",
             f"effective capabilities {facts.get('cap_eff', 0):#x}, uid {facts.get('uid')}",
             'put a user namespace first: leave user=True, or add "user" to the types',
         )

@@ -5,6 +5,7 @@ Source: user_namespaces(7), "User and group ID mappings"; subuid(5).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ class IdRange(NamedTuple):
 
     inside: int
     outside: int
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count, as the kernel's word for it
 
     def __str__(self) -> str:
         return f"{self.inside} {self.outside} {self.count}"
@@ -77,10 +78,8 @@ def grants(path: str, uid: int) -> list[IdRange]:
         uid: the user, who may be listed by name or by number.
     """
     keys = {str(uid)}
-    try:
+    with contextlib.suppress(KeyError):  # a user without a name, as in many containers
         keys.add(pwd.getpwuid(uid).pw_name)
-    except KeyError:
-        pass  # a user without a name, as in many containers
     found: list[IdRange] = []
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:

@@ -10,6 +10,11 @@ from nsedu import nstypes
 
 
 def new_types(types: Iterable[str], user: bool | str, joined: Container[str]) -> list[str]:
+    """The types to make, in catalogue order, with the user namespace that comes along.
+
+    Raises:
+        ValueError: a type or `user` is none of the accepted values, or there is nothing to make.
+    """
     if user not in (True, False, "range"):
         raise ValueError(f'user must be True, False or "range", not {user!r}.')
     names = {nstypes.get(kind).name for kind in types}
@@ -27,6 +32,11 @@ def check(
     new: list[str], joined: Container[str], hostname: Any, boottime: Any, monotonic: Any,
     timeout: Any,
 ) -> None:  # fmt: skip
+    """Check the remaining arguments of a sandbox against the types it will have.
+
+    Raises:
+        TypeError, ValueError: naming the argument and what it accepts.
+    """
     if hostname is not None:
         if not isinstance(hostname, str):
             raise TypeError(f"hostname must be a string, not {hostname!r}.")
@@ -47,6 +57,11 @@ def check(
 
 
 def seconds(timeout: Any) -> float:
+    """A timeout in seconds as a float.
+
+    Raises:
+        TypeError, ValueError: it is no number, or not above zero.
+    """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout must be a number of seconds, not {timeout!r}.")
     if not 0 < timeout < 1e7:

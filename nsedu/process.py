@@ -63,7 +63,7 @@ def arguments(cmd: str | Sequence[str]) -> list[str]:
 
 
 def environment(agent: client.Agent) -> dict[str, str] | None:
-    """The variables for a command: None (the agent's own) unless the notebook changed some since."""
+    """The variables for a command: None (the agent's own) unless the notebook changed some."""
     return None if dict(os.environ) == agent.environment else dict(os.environ)
 
 
@@ -140,7 +140,7 @@ class Process:
     Attributes:
         args: the command as given.
         pid: its pid as the notebook sees it.
-        stdin, stdout, stderr: text streams; `stdin` is a pipe, the other two can be read as it runs.
+        stdin, stdout, stderr: text streams, to be written and read while it runs.
         returncode: None while it runs, then its exit status (negative: the signal).
     """
 
@@ -223,7 +223,10 @@ class Process:
                 self.stdin.write(input)
             self.stdin.close()
         out, err = bytearray(), bytearray()
-        sinks = {os.dup(self.stdout.fileno()): out.extend, os.dup(self.stderr.fileno()): err.extend}
+        sinks: dict[int, Callable[[bytes], object]] = {
+            os.dup(self.stdout.fileno()): out.extend,
+            os.dup(self.stderr.fileno()): err.extend,
+        }
         if self.poll() is not None:
             _drain(sinks)
             for fd in sinks:

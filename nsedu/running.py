@@ -47,7 +47,7 @@ class Runner:
         """
         argv = process.arguments(cmd)
         out, err = bytearray(), bytearray()
-        sinks = [out.extend, err.extend]
+        sinks: list[Callable[[bytes], Any]] = [out.extend, err.extend]
         status = self._execute(cmd, {"op": "run", "argv": argv}, input, sinks, timeout)
         stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
         if check and status:

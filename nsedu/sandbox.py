@@ -45,18 +45,18 @@ class Namespace(NamedTuple):
 class Sandbox(Runner):
     """New namespaces and a first process in them, which runs what you ask it to.
 
-    No root is needed: unless ``user=False``, a user namespace comes first and gives the capabilities
-    for the others (user_namespaces(7)).  Use it in a ``with`` block or call `close`; when it is
-    forgotten, or the notebook's kernel ends in whatever way, everything in it ends too.
+    No root is needed: unless ``user=False``, a user namespace comes first and gives the
+    capabilities for the others (user_namespaces(7)).  Use it in a ``with`` block or call `close`;
+    when it is forgotten, or the notebook's kernel ends in whatever way, everything in it ends too.
 
     Args:
         types: the namespace types to make, any of "mnt", "uts", "ipc", "pid", "net", "user",
             "cgroup", "time"; `nsedu.TYPES` is all eight.  With mnt, mounts made inside stay inside;
-            with mnt and pid there is a fresh /proc, with mnt and net a fresh /sys; with net, lo is up.
+            with mnt and pid there is a fresh /proc, with mnt and net a fresh /sys; lo is up.
         name: what pictures and errors call it.
         hostname: its host name (needs "uts"); at most 64 bytes.
-        join: another sandbox whose namespaces to enter, as far as ``types`` does not name them; or the
-            pid of any process you may look at; or a mapping of type name → sandbox.
+        join: another sandbox whose namespaces to enter, as far as ``types`` does not name them; or
+            the pid of any process you may look at; or a mapping of type name → one of these.
         user: True maps your own id to 0 inside; "range" maps the ids granted in /etc/subuid too;
             False makes no user namespace unless named (root only).
         boottime, monotonic: offsets of the two clocks in seconds (need "time").
@@ -293,7 +293,7 @@ def _pidfd(whom: Sandbox | int, stack: contextlib.ExitStack) -> int:
 
 
 def _depth(box: Sandbox | None) -> int:
-    """How many user or pid namespaces, whichever are more, lie between the notebook and a sandbox."""
+    """How many user or pid namespaces, whichever are more, a sandbox is below the notebook."""
     count = {"user": 0, "pid": 0}
     while box is not None:
         for kind in count:

@@ -16,7 +16,7 @@ FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signa
 
 
 class Child:
-    """What a server knows of a child: a "command", a "sandbox", the "maker" of a joining one, or a "helper"."""
+    """What a server knows of a child; "command", "sandbox", "helper", or "maker" of a sandbox."""
 
     def __init__(self, kind: str, sock: socket.socket, identity: str = "") -> None:
         self.kind, self.identity = kind, identity
@@ -214,7 +214,7 @@ class Server:
         return status != 0
 
     def _adopt(self, record: Child, maker: int) -> bool:
-        """The maker has gone; the sandbox it begot is our child, and its pid is in the life line."""
+        """The maker has gone; the sandbox it begot is our child, its pid stands in the life line."""
         message = wire.receive(record.sock, socket.MSG_DONTWAIT)
         assert message is not None
         pid = message[0]["born"]
@@ -232,7 +232,7 @@ class Server:
     def _sweep(self) -> None:
         """End what a sandbox without a pid namespace left to us when it was killed.
 
-        A sandbox whose maker still lives is not known yet: then the orphans wait for the maker's end.
+        A sandbox whose maker still lives is not known yet, so the orphans wait for its end.
         """
         if any(record.kind == "maker" for record in self.children.values()):
             self.sweep_due = True

@@ -21,7 +21,7 @@ from nsedu.nstypes import CloneFlag
 _libc = ctypes.CDLL(None, use_errno=True)
 _Int, _Long, _Text = ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p
 # Each function is looked up and typed once.  A sandbox is born by fork, and whatever Python touches
-# for the first time after one costs it a page fault, so these wrappers do little when all goes well.
+# for the first time after one costs it a page fault, so these do little when all goes well.
 _syscall = _libc.syscall
 _syscall.argtypes = (_Long,) * 6
 _syscall.restype = ctypes.c_long
@@ -96,7 +96,7 @@ def unshare(flags: int) -> None:
 
     Raises:
         OSError: EINVAL (several threads and CLONE_NEWUSER; unknown flag), ENOSPC (a limit of
-            user.max_*_namespaces or the nesting depth of 32), EPERM (no capability, seccomp), EUSERS.
+            user.max_*_namespaces or the nesting depth of 32), EPERM (no capability, seccomp).
     """
     if _unshare(flags) == -1:
         _fail(f"unshare({_flag_names(flags)})")
@@ -124,7 +124,7 @@ def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) 
     Args:
         flags: CLONE_NEW* flags (CLONE_VM and the thread flags are not offered).
         exit_signal: signal sent to the parent at exit, SIGCHLD unless said.
-        cgroup: file descriptor of a cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7).
+        cgroup: descriptor of a cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7).
 
     Raises:
         OSError: EAGAIN, EINVAL, ENOSPC, ENOSYS (kernel before 5.3, or a seccomp filter), EPERM.
@@ -144,8 +144,8 @@ def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) 
 def clone(flags: int) -> int:
     """clone(2) in the manner of fork, SIGCHLD at the end: 0 in the child, its pid in the parent.
 
-    The older call, for it is there where a seccomp filter answers clone3 with ENOSYS (Docker's does);
-    it cannot make a time namespace.  Only for a single-threaded process, as `clone3`.
+    The older call, for it is there where a seccomp filter answers clone3 with ENOSYS (Docker's
+    does); it cannot make a time namespace.  Only for a single-threaded process, as `clone3`.
 
     Raises:
         OSError: EAGAIN, EINVAL, ENOSPC, EPERM, EUSERS.

@@ -36,7 +36,7 @@ def verdict(id: str) -> Verdict:
 
 
 def check(id: str) -> bool:
-    """Check an exercise against the kernel's state; prints what was found, returns whether it is solved.
+    """Check an exercise against the kernel's state: print what was found, return if it is solved.
 
     Raises:
         ValueError: there is no such exercise.

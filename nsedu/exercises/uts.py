@@ -123,7 +123,7 @@ EXERCISES = (
         (
             "A UTS namespace holds the name; a user namespace gives the right to set it.",
             "In a terminal: unshare has one option for each type, and -r to be root inside.",
-            "unshare -Ur --uts sh -c 'hostname phobos; sleep 100', or Sandbox(\"uts\", hostname=…).",
+            "unshare -Ur --uts sh -c 'hostname phobos; sleep 100', or a Sandbox with hostname=.",
         ),
         _own_name,
         _one_name,
