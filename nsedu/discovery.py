@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from nsedu import syscalls
 from nsedu.nstypes import BY_NAME, CATALOGUE, LINKS, NAMES
+from nsedu.procfs import READ
 from nsedu.records import Namespace, Pin
 
 Key = tuple[str, int]
@@ -39,6 +40,36 @@ def parse_link(text: bytes) -> Key | None:
         return None
     kind = match[1].decode()
     return (kind, int(match[2])) if kind in BY_NAME else None
+
+
+def open_link(link: str, key: Key, directory: int) -> int:
+    """Open a link of a /proc/PID/ns directory, if it still leads to that namespace.
+
+    Raises:
+        OSError: it cannot be opened; ESTALE when the process has moved on.
+    """
+    fd = os.open(link, READ, dir_fd=directory)
+    if os.fstat(fd).st_ino != key[1]:
+        os.close(fd)
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), link)
+    return fd
+
+
+def open_file(path: str, key: Key) -> int:
+    """Open a namespace file anywhere, if the path still leads to that namespace.
+
+    Raises:
+        OSError: it cannot be opened; ESTALE when the path leads to something else by now.
+    """
+    # Merely opening something else, a device say, might set it off; so it is looked at first.
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if (status.st_dev, status.st_ino) != (os.stat("/proc/self/ns/user").st_dev, key[1]):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        return os.open(f"/proc/self/fd/{handle}", READ)
+    finally:
+        os.close(handle)
 
 
 class Found:
@@ -72,12 +103,14 @@ class Discovery:
         found: by (type, inode number), in order of discovery.
         unread: what could not be read: reason → how many.
         groups: by the texts of their links, once all these have been climbed.
+        seers: mount namespace → the /proc directories of processes and threads that are in it.
     """
 
     def __init__(self) -> None:
         self.found: dict[Key, Found] = {}
         self.unread: dict[str, int] = {}
         self.groups: dict[tuple[bytes, ...], Group] = {}
+        self.seers: dict[int, list[str]] = {}
         self._all_groups: list[Group] = []
 
     def miss(self, reason: str) -> None:
@@ -101,28 +134,39 @@ class Discovery:
         # All of them must be tried; if one failed, because the process has just ended or moved on,
         # the next process with these links gets another group and another try.
         climbed = [
-            self.climb_path(link, (TYPE_OF_LINK[link], ns), directory) for link, ns in links.items()
+            self.meet_link(link, (TYPE_OF_LINK[link], ns), directory) for link, ns in links.items()
         ]
         if all(climbed):
             self.groups[texts] = group
         return group
 
-    def climb_path(self, path: str, key: Key, directory: int | None = None) -> bool:
-        """Open a namespace file and climb it, unless that was done before.
+    def climbed(self, key: Key) -> bool:
+        """Whether a namespace has been asked for its parent and owner already."""
+        return key in self.found and self.found[key].climbed
+
+    def meet_link(self, link: str, key: Key, directory: int) -> bool:
+        """Climb a namespace by a link of an open /proc/PID/ns, unless that was done before.
 
         Returns:
-            Whether the namespace is climbed now; False when the path (no longer) leads there.
+            Whether it is climbed now; False when the process has ended or moved on.
         """
-        found = self.found.setdefault(key, Found())
-        if found.climbed:
-            return True
+        return self.climbed(key) or self._climb(open_link, link, key, directory)
+
+    def meet_file(self, path: str, key: Key) -> bool:
+        """Climb a namespace by any other path to it, unless that was done before.
+
+        Returns:
+            Whether it is climbed now; False when the path no longer leads there.
+        """
+        return self.climbed(key) or self._climb(open_file, path, key)
+
+    def _climb(self, opener: Callable[..., int], path: str, key: Key, *directory: int) -> bool:
+        self.found.setdefault(key, Found())
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+            fd = opener(path, key, *directory)
         except OSError:
             return False
         try:
-            if os.fstat(fd).st_ino != key[1]:
-                return False
             self.climb(fd, key)
             return True
         finally:
@@ -133,7 +177,7 @@ class Discovery:
         found = self.found.setdefault(key, Found())
         if found.climbed:
             return
-        found.climbed = True
+        found.climbed = True  # before asking, since user namespaces own one another in a chain
         kind = key[0]
         if kind == "user":
             found.uid = syscalls.ns_get_owner_uid(fd)

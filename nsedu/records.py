@@ -168,7 +168,9 @@ class Snapshot:
                 "scope": self.scope,
                 "deep": self.deep,
                 "unread": self.unread,
-                "processes": [p._asdict() | {"links": dict(p.links)} for p in self.processes.values()],
+                "processes": [
+                    p._asdict() | {"links": dict(p.links)} for p in self.processes.values()
+                ],
                 "namespaces": [
                     asdict(n) | {"pins": [list(pin) for pin in n.pins]}
                     for n in self.namespaces.values()

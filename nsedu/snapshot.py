@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from nsedu import procfs
+from nsedu import holders, mounted, procfs
 from nsedu.discovery import Discovery
 from nsedu.records import Process, Snapshot
 from nsedu.roles import roles
@@ -42,6 +42,14 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
             pids = procfs.family(int(os.readlink("/proc/self") if scope == "mine" else scope))
         discovery = Discovery()
         processes = _tree_order(scan(pids, discovery))
+        if deep:
+            holders.look(discovery, processes.values())
+            for process in processes.values():
+                if "mnt" in process.links:
+                    discovery.seers.setdefault(process.links["mnt"], []).append(
+                        f"/proc/{process.pid}"
+                    )
+            mounted.look(discovery, everywhere=scope == "machine")
         namespaces = discovery.namespaces(list(processes))
         return Snapshot(processes, namespaces, str(scope), bool(deep), discovery.unread)
     finally:

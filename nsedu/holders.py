@@ -1,0 +1,159 @@
+"""What else keeps namespaces alive, process by process: threads, open descriptors, sockets."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+
+from nsedu import syscalls
+from nsedu.discovery import Discovery, parse_link
+from nsedu.nstypes import LINKS
+from nsedu.procfs import DIRECTORY, VANISHED, read
+from nsedu.records import Process
+
+_LISTABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+# Where each kind of socket is listed in /proc/PID/net, and in which column its inode number stands.
+_SOCKET_LISTS = {"unix": 6, "tcp": 9, "tcp6": 9, "udp": 9, "udp6": 9, "raw": 9, "raw6": 9,
+                 "netlink": 9, "packet": 8}  # fmt: skip
+
+
+def look(discovery: Discovery, processes: Iterable[Process]) -> None:
+    """Find what the threads, descriptors and sockets of these processes keep alive."""
+    sockets = _Sockets(discovery)
+    for process in processes:
+        try:
+            numbers, found = _descriptors(discovery, process.pid, f"/proc/{process.pid}/fd")
+            if process.threads > 1:
+                found += _threads(discovery, process, numbers)
+            if found:
+                sockets.look(process, found)
+        except VANISHED:
+            continue
+        except PermissionError:
+            discovery.miss("open files of a process that the reader may not inspect")
+
+
+def _descriptors(
+    discovery: Discovery, pid: int, path: str
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Note the namespace files that are open; returns all numbers, and (number, link) of sockets."""
+    directory = os.open(path, _LISTABLE)
+    try:
+        numbers = os.listdir(directory)
+        sockets = []
+        readlink = os.readlink
+        for number in numbers:
+            try:
+                text = readlink(number, dir_fd=directory)
+            except VANISHED:
+                continue
+            if text[0] == "/":
+                if text.endswith("/net/tun"):  # no socket, but there is one inside
+                    sockets.append((number, ""))
+            elif text.startswith("socket:"):
+                sockets.append((number, text))
+            elif (key := parse_link(os.fsencode(text))) is not None:
+                discovery.meet_file(f"{path}/{number}", key)
+                discovery.pin(key, "fd", pid, number)
+        return numbers, sockets
+    finally:
+        os.close(directory)
+
+
+def _threads(discovery: Discovery, process: Process, numbers: list[str]) -> list[tuple[str, str]]:
+    sockets: list[tuple[str, str]] = []
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        if int(thread) == process.pid:
+            continue
+        here = f"/proc/{process.pid}/task/{thread}"
+        try:
+            _links_of_thread(discovery, process, thread, here)
+            # Threads share one table, unless one gave it up (CLONE_FILES of unshare(2)) or the
+            # first thread has ended; then the numbers in use tell them apart.
+            if os.listdir(f"{here}/fd") != numbers:
+                sockets += _descriptors(discovery, process.pid, f"{here}/fd")[1]
+        except VANISHED:
+            continue
+    return sockets
+
+
+def _links_of_thread(discovery: Discovery, process: Process, thread: str, here: str) -> None:
+    directory = os.open(f"{here}/ns", DIRECTORY)
+    try:
+        for link in LINKS:
+            try:
+                key = parse_link(os.readlink(link.encode(), dir_fd=directory))
+            except VANISHED:
+                continue
+            if key is None or process.links.get(link) == key[1]:
+                continue
+            if link == "mnt":
+                discovery.seers.setdefault(key[1], []).append(here)
+            discovery.meet_link(link, key, directory)
+            discovery.pin(key, "thread", process.pid, thread)
+    finally:
+        os.close(directory)
+
+
+class _Sockets:
+    """A socket stays in the network namespace it was made in, wherever its holder goes."""
+
+    def __init__(self, discovery: Discovery) -> None:
+        self.discovery = discovery
+        self.homes: dict[str, int | None] = {}  # by link text, which has the socket's inode in it
+        self.listed: dict[int | None, set[bytes]] = {}
+        self.reachable = os.readlink("/proc/self") == str(os.getpid())
+
+    def look(self, process: Process, sockets: list[tuple[str, str]]) -> None:
+        if not self.reachable:
+            self.discovery.miss("sockets, since this /proc is that of another pid namespace")
+            return
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except OSError:  # gone, or a kernel before 5.3
+            return
+        try:
+            for number, text in sockets:
+                name = text or f"{process.pid}/{number}"
+                if name not in self.homes:
+                    self.homes[name] = self._home(process, pidfd, int(number), text)
+                home = self.homes[name]
+                if home is not None and home != process.links.get("net"):
+                    self.discovery.pin(("net", home), "socket", process.pid, number)
+        finally:
+            os.close(pidfd)
+
+    def _home(self, process: Process, pidfd: int, number: int, text: str) -> int | None:
+        """The network namespace of a socket; None when it may not be asked."""
+        copy = home = -1
+        try:
+            copy = syscalls.pidfd_getfd(pidfd, number)
+            home = syscalls.socket_netns(copy)
+            ns = os.fstat(home).st_ino
+            self.discovery.climb(home, ("net", ns))
+            return ns
+        except OSError as error:
+            # EBADF, ESRCH: closed or gone meanwhile. Otherwise not permitted: not to touch that
+            # process, or not to ask about a namespace that another user owns.
+            if error.errno not in (errno.EBADF, errno.ESRCH) and not self._lists(process, text):
+                self.discovery.miss("network namespaces of sockets that the reader may not ask")
+            return None
+        finally:
+            for fd in (copy, home):
+                if fd >= 0:
+                    os.close(fd)
+
+    def _lists(self, process: Process, text: str) -> bool:
+        """Whether the process's own network namespace says that the socket belongs to it."""
+        ns = process.links.get("net")
+        if ns not in self.listed:
+            self.listed[ns] = set()
+            for kind, column in _SOCKET_LISTS.items():
+                try:
+                    lines = read(f"/proc/{process.pid}/net/{kind}").splitlines()[1:]
+                except OSError:  # no such kind on this machine, or the process has gone
+                    continue
+                self.listed[ns].update(line.split(None, column + 1)[column] for line in lines)
+        return text[8:-1].encode() in self.listed[ns]
