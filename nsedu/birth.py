@@ -32,6 +32,14 @@ def report(control: socket.socket, refused: build.StepFailed) -> None:
         wire.send(control, explain.failure(refused.step, refused.errno, refused.call))
 
 
+def announce(control: socket.socket, pid: int) -> None:
+    """Give the notebook a pidfd of the first process, while that still prepares itself."""
+    pidfd = os.pidfd_open(pid)
+    with contextlib.suppress(OSError):
+        wire.send(control, {"born": True}, [pidfd])
+    os.close(pidfd)
+
+
 def write_maps(pid: int, plan: dict[str, Any], maps: Pair) -> int:
     """Have a fork of the caller write wide maps for `pid`; returns that fork's pid."""
     ours, theirs = maps
@@ -57,6 +65,7 @@ def beget(
         pid = build.clone(plan, syscalls.CLONE_PARENT)
         if pid == 0:
             live()
+        announce(control, pid)
         if maps is not None:
             write_maps(pid, plan, maps)
         wire.send(life, {"born": pid})

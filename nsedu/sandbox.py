@@ -8,11 +8,13 @@ import itertools
 import os
 import signal
 import socket
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nsedu import cgroups, client, errors, explain, nstypes, plan, process, wire
+from nsedu.errors import NamespaceError
 from nsedu.roles import roles
 from nsedu.running import Runner
 
@@ -121,34 +123,47 @@ class Sandbox(Runner):
         self._server = outer._require()._control if outer is not None else self._agent.socket
         with contextlib.ExitStack() as stack:
             pidfds = [_pidfd(whom, stack) for whom in groups]
-            self._control, self._pidfd = self._make(message, pidfds, timeout)
-        self.pid = process.pid_of(self._pidfd)
-        roles[self.pid] = f'sandbox "{self.name}"'
+            self._control = self._make(message, pidfds, timeout)
         self._finalizer = weakref.finalize(self, _let_go, self._control, self._pidfd, self.pid)
         if outer is not None:
             outer._inner.add(self)
 
-    def _make(
-        self, message: dict[str, Any], fds: list[int], timeout: float
-    ) -> tuple[socket.socket, int]:
+    def _make(self, message: dict[str, Any], fds: list[int], timeout: float) -> socket.socket:
+        """Ask for the sandbox and wait until it stands; sets `pid`."""
+        deadline = time.monotonic() + timeout
         try:
             control = client.request(self._server, message, fds)
         except OSError:
             raise client.gone("start", self._maker()) from None
         try:
-            if not client.wait(control.fileno(), timeout):
-                self._end(force=True)
-                raise client.no_answer("start", timeout, f'sandbox "{self.name}"')
-            received = wire.receive(control)
-            if received is None:
-                raise client.gone("start", f'the first process of sandbox "{self.name}"')
-            if "failed" in received[0]:
-                self._end(force=False)
-                raise explain.error(received[0], depth=_depth(self._outer))
-        except BaseException:
+            # Its maker sends a pidfd as soon as the process exists, the process itself says when
+            # it is ready; which of them comes first is open.
+            heard: set[str] = set()
+            while not {"born", "ready"} <= heard:
+                word, fds = self._hear(control, deadline)
+                heard |= word.keys()
+                if "failed" in word:
+                    raise explain.error(word, depth=_depth(self._outer))
+                if "born" in word:
+                    self._pidfd = fds[0]
+                    self.pid = process.pid_of(self._pidfd)
+                    roles[self.pid] = f'sandbox "{self.name}"'
+        except BaseException as error:
             control.close()
+            self._end(force=not isinstance(error, NamespaceError) or error.errno != errno.ESRCH)
+            if hasattr(self, "_pidfd"):
+                os.close(self._pidfd)
+                roles.pop(self.pid, None)
             raise
-        return control, received[1][0]
+        return control
+
+    def _hear(self, control: socket.socket, deadline: float) -> tuple[dict[str, Any], list[int]]:
+        if not client.wait(control.fileno(), deadline - time.monotonic()):
+            raise client.no_answer("start", self.timeout, repr(self))
+        received = wire.receive(control)
+        if received is None:
+            raise client.gone("start", f"the first process of {self!r}")
+        return received
 
     def _maker(self) -> str:
         return repr(self._outer) if self._outer is not None else "the agent"
@@ -173,7 +188,7 @@ class Sandbox(Runner):
             raise client.gone("start", f'the first process of sandbox "{self.name}"')
         else:
             return self
-        raise errors.NamespaceError("use the sandbox", errno.EBADF, repr(self), reason)
+        raise NamespaceError("use the sandbox", errno.EBADF, repr(self), reason)
 
     @property
     def namespaces(self) -> dict[str, Namespace]:

@@ -142,9 +142,11 @@ class Server:
             birth.beget(plan, reply, theirs, joins, maps, live)
         if pid == 0:
             live()
-        if maps is not None and not joins:
-            helper = birth.write_maps(pid, plan, maps)
-            self.children[helper] = Child("helper", maps[0])
+        if not joins:
+            birth.announce(reply, pid)
+            if maps is not None:
+                helper = birth.write_maps(pid, plan, maps)
+                self.children[helper] = Child("helper", maps[0])
         theirs.close()
         reply.close()
         record = Child("maker" if joins else "sandbox", life, message["id"])
@@ -285,18 +287,15 @@ def _live(
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        keep = {control.fileno(), life.fileno(), *({maps[1].fileno()} if maps else ())}
-        child.close_others(keep)
         build.prepare(plan, maps[1] if maps else None)
         build.name_process(plan["name"])
+        wire.send(control, {"ready": True})  # the rest is done while the notebook hears of it
+        child.close_others({control.fileno(), life.fileno()})
         me = Server(control, life, groups=plan["cgroups"])
         # With control groups to remove, or no pid namespace that dies too, the end must be orderly.
         if os.getpid() == 1 and not plan["cgroups"]:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        myself = os.pidfd_open(os.getpid())
         try:
-            wire.send(control, {"ready": True}, [myself])
-            os.close(myself)
             me.serve()
         finally:
             me.end_everything()
