@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nsedu.claims import ClaimFailed, claim, expect
     from nsedu.client import shutdown
+    from nsedu.course import catalogue, course
     from nsedu.doctor import Report, doctor
     from nsedu.draw import Picture
     from nsedu.errors import NamespaceError
@@ -41,9 +42,11 @@ __all__ = [
     "Report",
     "Sandbox",
     "Snapshot",
+    "catalogue",
     "check",
     "claim",
     "compare",
+    "course",
     "diff",
     "doctor",
     "exercise",
@@ -65,9 +68,11 @@ _HOME = {
     "Sandbox": "sandbox",
     "Snapshot": "records",
     "TYPES": "nstypes",
+    "catalogue": "course",
     "check": "exercises",
     "claim": "claims",
     "compare": "look",
+    "course": "course",
     "diff": "look",
     "doctor": "doctor",
     "exercise": "exercises",

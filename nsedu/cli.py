@@ -11,8 +11,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nsedu.nstypes import NAMES
+
+if TYPE_CHECKING:
+    from nsedu.table import Table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +39,24 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _word(value: object) -> str:
+    return " ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _show(table: Table) -> None:
+    """Print a table: drawn to the terminal's width, or plain lines for another program."""
+    if not sys.stdout.isatty():
+        print(table)
+        return
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
+    drawn = Drawn(*table.columns)
+    for row in table.rows:
+        drawn.add_row(*row)
+    Console().print(drawn)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from nsedu.doctor import doctor
 
@@ -42,14 +64,7 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.json:
         print(report.to_json())
         return 0 if report.ok else 1
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("what", "works", "how", "note", "what to do", title="What works on this machine")
-    for row in report.all:
-        can = "[green]yes[/]" if row.can else "[red]no[/]"
-        table.add_row(row.type, can, row.how, row.note, row.remedy)
-    Console().print(table)
+    _show(report.table())
     return 0 if report.ok else 1
 
 
@@ -62,15 +77,10 @@ def _ls(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(listed))
     else:
-        from rich.console import Console
-        from rich.table import Table
+        from nsedu.table import Table as Listing
 
-        table = Table("ns", "type", "nprocs", "pid", "uid", "parent", "owner", "pins", "command")
-        for row in listed:
-            cells = [row[key] for key in ("ns", "type", "nprocs", "pid", "uid", "parent", "owner")]
-            words = ["" if cell is None else str(cell) for cell in cells]
-            table.add_row(*words, " ".join(row["pins"]), row["command"] or "")
-        Console().print(table)
+        keys = ("ns", "type", "nprocs", "pid", "uid", "parent", "owner", "pins", "command")
+        _show(Listing(keys, [[_word(row[key]) for key in keys] for row in listed]))
     for reason, count in found.unread.items():
         print(f"nsedu: could not read {reason}: {count}", file=sys.stderr)
     return 0

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from nsedu.errors import NamespaceError
 from nsedu.nstypes import CATALOGUE, NAMES
 from nsedu.process import CommandFailed, CommandTimedOut
 from nsedu.sandbox import Sandbox
+from nsedu.table import Table
 
 _TIMEOUT = 10
 
@@ -57,34 +57,21 @@ class Report:
         rows = {name: [row._asdict() for row in table] for name, table in tables.items()}
         return json.dumps({"machine": self.machine, **rows})
 
+    def table(self) -> Table:
+        """The report as a table."""
+        rows = [(r.type, "yes" if r.can else "no", r.how, r.note, r.remedy) for r in self.all]
+        return Table(("what", "works?", "how", "note", "what to do"), rows)
+
     def __repr__(self) -> str:
-        lines = [_line(("", "works?", "how", "note"))]
-        lines += [_line((r.type, "yes" if r.can else "no", r.how, r.note)) for r in self.all]
-        lines += [f"{row.type}: {row.remedy}." for row in self.all if not row.can and row.remedy]
-        return "\n".join(lines)
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
     @property
     def all(self) -> list[Row]:
         """Both tables, one after the other."""
         return [*self.rows, *self.extras]
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{t}</th>" for t in _COLUMNS)
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td style='text-align:left'>{html.escape(c)}</td>" for c in cells)
-            + "</tr>"
-            for row in self.all
-            for cells in [(row.type, "✔ yes" if row.can else "✘ no", row.how, row.note, row.remedy)]
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-_COLUMNS = ("what", "can you?", "how", "note", "what to do")
-
-
-def _line(cells: tuple[str, str, str, str]) -> str:
-    return f"{cells[0]:<13} {cells[1]:<7} {cells[2]:<36} {cells[3]}".rstrip()
 
 
 def _machine() -> dict[str, Any]:
