@@ -47,7 +47,7 @@ class Scout:
             OSError: the helper could not go there.
         """
         sock = self._started()
-        wire.send(sock, {}, [fd, owner] if owner >= 0 else [fd])
+        wire.send(sock, {"look": True}, [fd, owner] if owner >= 0 else [fd])
         while True:
             poll = select.poll()
             poll.register(sock, select.POLLIN)

@@ -23,22 +23,33 @@ def look(discovery: Discovery, processes: Iterable[Process]) -> None:
     """Find what the threads, descriptors and sockets of these processes keep alive."""
     sockets = _Sockets(discovery)
     for process in processes:
+        if not process.links:
+            discovery.miss("threads and open files of a process that the reader may not inspect")
+            continue
         try:
-            numbers, found = _descriptors(discovery, process.pid, f"/proc/{process.pid}/fd")
+            numbers, found = _open_files(discovery, process)
             if process.threads > 1:
                 found += _threads(discovery, process, numbers)
             if found:
                 sockets.look(process, found)
         except VANISHED:
             continue
-        except PermissionError:
+
+
+def _open_files(discovery: Discovery, process: Process) -> tuple[list[str], list[tuple[str, str]]]:
+    try:
+        return _descriptors(discovery, process.pid, f"/proc/{process.pid}/fd")
+    except PermissionError:
+        # One that has ended has none; but then the directory belongs to root.
+        if "mnt" in process.links:
             discovery.miss("open files of a process that the reader may not inspect")
+        return [], []
 
 
 def _descriptors(
     discovery: Discovery, pid: int, path: str
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Note the namespace files that are open; returns all numbers, and (number, link) of sockets."""
+    """Note the open namespace files; returns all numbers in use, and sockets as (number, link)."""
     directory = os.open(path, _LISTABLE)
     try:
         numbers = os.listdir(directory)

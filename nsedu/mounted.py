@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 
 from nsedu import syscalls
 from nsedu.discovery import Discovery, Key, open_file, parse_link
@@ -83,12 +82,12 @@ class _Mounts:
             return
         try:
             fd = open_file(path, key)
-        except VANISHED:
-            return
         except OSError as error:
-            covered = error.errno == errno.ESTALE
+            if pid is not None and not os.path.exists(f"/proc/{pid}"):
+                return
+            covered = error.errno in (errno.ESTALE, errno.ENOENT)
             why = "covered by another mount" if covered else "that the reader may not open"
-            self.discovery.miss(f"namespace files {why}")
+            self.discovery.miss(f"mounted namespace files {why}")
             return
         try:
             self.discovery.climb(fd, key)
@@ -129,8 +128,9 @@ class _Mounts:
                     self._enter(fd, key)
             except OSError as error:
                 if error.errno == errno.EPERM:
-                    self.discovery.miss("the kernel's list of mount namespaces")
-                elif error.errno not in (errno.ENOENT, errno.ENOTTY):
+                    self.discovery.miss("the kernel's list of mount namespaces, which is for root")
+                    return
+                if error.errno not in (errno.ENOENT, errno.ENOTTY):  # its end; an old kernel
                     raise
             finally:
                 os.close(fd)

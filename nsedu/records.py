@@ -65,10 +65,10 @@ class Process(NamedTuple):
 
     Attributes:
         pid: its number in the reader's pid namespace; `ppid` likewise (0: the parent is outside).
-        name: the kernel's short name (comm, at most 15 bytes).
+        name: the kernel's short name (comm; at most 15 bytes, but for kernel threads).
         command: the command line, blank-separated; empty for a kernel thread.
         uid: effective uid as the reader sees it.
-        nspid: its number in each pid namespace from the reader's inwards (NSpid of /proc/PID/status).
+        nspid: its number in each pid namespace from the reader's inwards (NSpid of its status file).
         threads: how many threads it has.
         links: the ten links of /proc/PID/ns: name → inode number; empty when unreadable.
         role: what it is to the course: "this notebook", "agent", 'sandbox "web"'; "" otherwise.
@@ -115,7 +115,7 @@ class Snapshot:
         namespaces: by (type, inode number), in catalogue order, then in order of first appearance.
         scope: what was asked for: "mine", "machine" or a pid.
         deep: whether threads, open descriptors, bind mounts and sockets were looked at.
-        unread: what could not be read: reason → how many, for example {"links of another user's process": 12}.
+        unread: what could not be read: reason → how many.
     """
 
     processes: dict[int, Process]

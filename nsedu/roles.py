@@ -8,9 +8,10 @@ from nsedu.procfs import parse_stat
 
 
 class Roles(dict[int, str]):
-    """A mapping host-side pid → role, which remembers *which* process had that pid when it was told.
+    """A mapping host-side pid → role.
 
-    A pid is used again sooner or later; the start time tells the two processes apart.
+    A pid is used again sooner or later, so the mapping remembers *which* process had it when it was
+    told: the start time tells the two apart.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class Roles(dict[int, str]):
         super().__setitem__(pid, role)
 
     def of(self, pid: int, start: bytes) -> str:
-        """The role of the process ``pid`` that started at ``start`` (as in its stat file), or ""."""
+        """The role of the process ``pid`` that started at ``start`` (of its stat file), or ""."""
         return self[pid] if self._started.get(pid) == start else ""
 
 

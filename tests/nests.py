@@ -1,8 +1,10 @@
 """Nests of namespaces to look at, and a plain reference to compare a look with.
 
 The reference shares no code with nsedu: it tries every file of every task, remembers nothing, and
-asks the kernel about each namespace anew.  Standard library only, so that it can be handed to an
-ordinary user's Python as text.
+asks the kernel about each namespace anew.
+
+As a program: ``python nests.py NEST`` (JSON) prints what the reference and nsedu say of that nest,
+so that an ordinary user can be asked to look, too.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import select
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -141,7 +146,7 @@ def size(nest: Nest) -> int:
 
 @contextlib.contextmanager
 def built(nest: Nest) -> Iterator[int]:
-    """Start a nest, wait until all of it is there, and end it; gives the pid of its first process."""
+    """Start a nest, wait until all of it is there, and end it; gives its first process's pid."""
     process = subprocess.Popen(
         ["sh", "-c", f"{command(nest)} & wait"], start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -156,3 +161,29 @@ def built(nest: Nest) -> Iterator[int]:
         os.killpg(process.pid, signal.SIGKILL)
         process.stdout.close()
         process.wait()
+
+
+def main() -> None:
+    from nsedu.records import rows
+    from nsedu.snapshot import snapshot
+
+    with built(json.loads(sys.argv[1])) as pid:
+        family = below(pid)
+        look, everything = snapshot(pid, deep=True), snapshot("machine", deep=True)
+        answer = {
+            "reference": [[*key, *value] for key, value in reference(family).items()],
+            "rows": rows(look),
+            "machine": rows(everything),
+            "family": family,
+            "around": [path.stat().st_ino for path in Path("/proc/self/ns").iterdir()],
+            "processes": list(look.processes),
+            "unread": look.unread,
+        }
+        if shutil.which("lsns"):
+            lsns = ["lsns", "--json", "--output", "NS,TYPE,NPROCS,PID"]
+            answer["lsns"] = json.loads(subprocess.check_output(lsns))["namespaces"]
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
