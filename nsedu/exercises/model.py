@@ -30,17 +30,25 @@ class Verdict:
 
 @dataclass(frozen=True)
 class World:
-    """The kernel's state as a check sees it: a look at the machine, and who is looking."""
+    """The kernel's state as a check sees it.
+
+    Attributes:
+        seen: a look at the machine.
+        me: who is looking.
+        yours: the processes of the same user, wherever they were started, except what other
+            notebooks run: two chapters open side by side do not solve each other's exercises.
+    """
 
     seen: Snapshot
     me: Process
+    yours: tuple[Process, ...]
 
     def elsewhere(self, type: str) -> dict[int, list[Process]]:
-        """Inode number → the user's processes in it, for namespaces of a type other than mine."""
+        """Inode number → your processes in it, for namespaces of a type other than your own."""
         found: dict[int, list[Process]] = {}
-        for process in self.seen.processes.values():
+        for process in self.yours:
             ns = process.links.get(type)
-            if ns is not None and ns != self.me.links.get(type) and process.uid == self.me.uid:
+            if ns is not None and ns != self.me.links.get(type):
                 found.setdefault(ns, []).append(process)
         return found
 
@@ -76,7 +84,17 @@ class Exercise:
     wrong: dict[str, Attempt]
 
 
-def world() -> World:
-    """The state of the kernel now."""
-    seen = snapshot("machine")
-    return World(seen, seen.processes[int(os.readlink("/proc/self"))])
+def world(root: int | None = None) -> World:
+    """The state of the kernel now.
+
+    Args:
+        root: a pid, to count only that process and what is below it; None for all of the user's.
+    """
+    seen = snapshot("machine" if root is None else root)
+    me = snapshot("mine").processes[int(os.readlink("/proc/self"))]
+    others: set[int] = set()  # other notebooks and, since parents come first, all below them
+    for pid, process in seen.processes.items():
+        if process.ppid in others or ("ipykernel" in process.command and pid != me.pid):
+            others.add(pid)
+    yours = (p for pid, p in seen.processes.items() if pid not in others and p.uid == me.uid)
+    return World(seen, me, tuple(yours))

@@ -1,0 +1,78 @@
+"""Every exercise: its solution passes, its wrong answers and the untouched start do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+import nsedu as ns
+from nsedu.exercises import EXERCISES, Exercise, Verdict
+from nsedu.exercises.model import world
+
+ALL = list(EXERCISES.values())
+WRONG = [(exercise, name) for exercise in ALL for name in exercise.wrong]
+
+pytestmark = pytest.mark.needs("userns", "uts")
+
+
+def judge(exercise: Exercise) -> Verdict:
+    """The verdict on what this test process has made, whatever runs beside it."""
+    return exercise.check(world(os.getpid()))
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+def test_the_solution_passes(exercise: Exercise) -> None:
+    with contextmanager(exercise.solution)():
+        verdict = judge(exercise)
+    assert verdict.solved, verdict
+
+
+@pytest.mark.parametrize(("exercise", "name"), WRONG, ids=[f"{e.id} {n}" for e, n in WRONG])
+def test_a_wrong_answer_fails_and_hears_what_was_found(exercise: Exercise, name: str) -> None:
+    with contextmanager(exercise.wrong[name])():
+        verdict = judge(exercise)
+    assert not verdict.solved
+    assert verdict.found.startswith(("found", "this very process"))
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+def test_the_untouched_start_fails(exercise: Exercise) -> None:
+    assert not judge(exercise).solved
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+def test_there_are_three_hints_and_two_wrong_answers_at_least(exercise: Exercise) -> None:
+    assert len(exercise.hints) >= 3
+    assert len(exercise.wrong) >= 2
+
+
+def test_a_solution_by_hand_in_a_shell_is_found() -> None:
+    script = "uname -n; echo phobos > /proc/sys/kernel/hostname; echo ready; exec sleep 60"
+    command = ["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        assert shell.stdout.readline() == "ready\n"
+        verdict = judge(EXERCISES["uts-1"])
+        shell.kill()
+    assert verdict.solved, verdict
+
+
+def test_an_unknown_exercise_is_refused_with_the_list() -> None:
+    with pytest.raises(ValueError, match=r"there is no exercise 'uts-99'; there are: uts-1"):
+        ns.check("uts-99")
+
+
+def test_hints_come_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    ns.exercise("uts-1", hints=1)
+    said = capsys.readouterr().out
+    assert EXERCISES["uts-1"].hints[0] in said
+    assert EXERCISES["uts-1"].hints[1] not in said
+
+
+def test_more_hints_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match="hints must be a number from 0 to 3"):
+        ns.exercise("uts-1", hints=4)
