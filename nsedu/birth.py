@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from nsedu import build, explain, syscalls, wire
+from nsedu import build, syscalls, wire
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -28,6 +28,8 @@ def step(name: str, refused: OSError | build.StepFailed) -> build.StepFailed:
 
 def report(control: socket.socket, refused: build.StepFailed) -> None:
     """Tell the notebook which step was refused, with the facts to explain it by."""
+    from nsedu import explain  # only now: what every fork carries along costs every fork time
+
     with contextlib.suppress(OSError):
         wire.send(control, explain.failure(refused.step, refused.errno, refused.call))
 

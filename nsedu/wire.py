@@ -7,10 +7,10 @@ environment, say) travels in a memfd, which is then the first of the descriptors
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import socket
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +45,8 @@ def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) 
         extra = parcel(data)
         data, fds = b"{}", [extra, *fds]
     try:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        packed = struct.pack(f"{len(fds)}i", *fds)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)] if fds else []
         sock.sendmsg([data], rights, socket.MSG_NOSIGNAL)
     finally:
         if extra >= 0:
@@ -58,20 +59,20 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[i
     Raises:
         BlockingIOError: with MSG_DONTWAIT, when there is none yet.
     """
-    fds = array.array("i")
+    fds: list[int] = []
     try:
         data, ancillary, _, _ = sock.recvmsg(
-            LONGEST, socket.CMSG_SPACE(MOST_FDS * fds.itemsize), socket.MSG_CMSG_CLOEXEC | flags
+            LONGEST, socket.CMSG_SPACE(MOST_FDS * 4), socket.MSG_CMSG_CLOEXEC | flags
         )
     except ConnectionResetError:
         return None
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+            fds += struct.unpack(f"{len(payload) // 4}i", payload[: len(payload) // 4 * 4])
     if not data:
         return None
     if data == b"{}":
         with open(fds.pop(0), "rb") as file:
             file.seek(0)
             data = file.read()
-    return json.loads(data), list(fds)
+    return json.loads(data), fds
