@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nsedu.errors import NamespaceError
     from nsedu.exercises import check, exercise
     from nsedu.look import compare, diff, hierarchy, matrix, tree
+    from nsedu.measure import measure
     from nsedu.nstypes import NAMES as TYPES
     from nsedu.process import CommandFailed, CommandTimedOut
     from nsedu.records import Snapshot
@@ -53,6 +54,7 @@ __all__ = [
     "expect",
     "hierarchy",
     "matrix",
+    "measure",
     "shutdown",
     "snapshot",
     "tree",
@@ -79,6 +81,7 @@ _HOME = {
     "expect": "claims",
     "hierarchy": "look",
     "matrix": "look",
+    "measure": "measure",
     "shutdown": "client",
     "snapshot": "snapshot",
     "tree": "look",

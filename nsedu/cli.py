@@ -1,4 +1,4 @@
-"""The command line: ``nsedu doctor | ls | tree | exercises | check`` (also ``python -m nsedu``).
+"""The command line: nsedu doctor, ls, tree, bench, exercises, check (or ``python -m nsedu``).
 
 Exit status: 0 fine, 1 a problem was found, 2 wrong usage.
 """
@@ -33,6 +33,10 @@ def parser() -> argparse.ArgumentParser:
     tree = verbs.add_parser("tree", help="draw processes and namespaces as text")
     tree.add_argument("--type", choices=("user", "pid"), help="nest namespaces of this type")
     tree.add_argument("--machine", action="store_true", help="every process, not just this shell's")
+    bench = verbs.add_parser("bench", help="measure what namespaces cost here")
+    bench.add_argument("question", metavar="QUESTION", choices=("create",), help="create")
+    bench.add_argument("--json", action="store_true", help="as one JSON object")
+    bench.add_argument("--repeat", type=_count, default=300, metavar="N", help="rounds (300)")
     verbs.add_parser("exercises", help="list the exercises")
     check = verbs.add_parser("check", help="check an exercise against the state of the kernel")
     check.add_argument("id", metavar="ID", help="the exercise, for example uts-1")
@@ -96,6 +100,20 @@ def _tree(options: argparse.Namespace) -> int:
     return 0
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 100000, not {text!r}")
+    return int(text)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from nsedu.measure import measure
+
+    result = measure(options.question, options.repeat)
+    print(result.to_json() if options.json else result)
+    return 0
+
+
 def _exercises(_: argparse.Namespace) -> int:
     from nsedu.exercises import EXERCISES
 
@@ -122,6 +140,7 @@ _VERBS = {
     "doctor": _doctor,
     "ls": _ls,
     "tree": _tree,
+    "bench": _bench,
     "exercises": _exercises,
     "check": _check,
 }

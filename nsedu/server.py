@@ -216,7 +216,7 @@ class Server:
         return status != 0
 
     def _adopt(self, record: Child, maker: int) -> bool:
-        """The maker has gone; the sandbox it begot is our child, its pid stands in the life line."""
+        """The maker has gone; the sandbox it begot is our child, its pid is in the life line."""
         message = wire.receive(record.sock, socket.MSG_DONTWAIT)
         assert message is not None
         pid = message[0]["born"]
