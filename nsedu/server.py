@@ -58,6 +58,7 @@ class Server:
 
     def serve(self) -> None:
         """Answer requests until the notebook, or whoever made this process, has gone."""
+        makers = (self.life.fileno() if self.life is not None else -1, self.watched)
         while True:
             for fd, _ in self.poll.poll():
                 if fd == self.wake:
@@ -70,8 +71,9 @@ class Server:
                     self._on_request(*request)
                 elif fd in self.replies:
                     self._on_command_socket(fd)
-                else:  # the life line, or the pidfd of the notebook: whoever made us has gone
+                elif fd in makers:  # whoever made us has gone
                     return
+                # else: a command's socket, closed while an earlier event was dealt with
 
     # Requests
 
@@ -110,8 +112,12 @@ class Server:
     def _on_command_socket(self, fd: int) -> None:
         pid = self.replies[fd]
         request = wire.receive(self.children[pid].sock)
+        number = request[0]["kill"] if request else signal.SIGKILL
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, request[0]["kill"] if request else signal.SIGKILL)
+            try:
+                os.killpg(pid, number)
+            except ProcessLookupError:  # a call that has not become a group of its own yet
+                os.kill(pid, number)
         if request is None:
             self._forget_reply(fd)
 
