@@ -25,10 +25,10 @@ def parse_stat(stat: bytes) -> tuple[str, int, int, int, bytes]:
         The kernel's short name, the parent's pid, the flags (`PF_KTHREAD` marks a kernel thread),
         the number of threads, and the start time (clock ticks after boot, as it stands there).
     """
-    end = stat.rindex(b")")
-    rest = stat[end + 2 :].split(None, 20)
-    name = stat[stat.index(b"(") + 1 : end].decode("utf-8", "surrogateescape")
-    return name, int(rest[1]), int(rest[6]), int(rest[17]), rest[19]
+    head, _, tail = stat.rpartition(b") ")
+    fields = tail.split(b" ", 20)
+    name = head.partition(b"(")[2].decode("utf-8", "surrogateescape")
+    return name, int(fields[1]), int(fields[6]), int(fields[17]), fields[19]
 
 
 def parse_nspid(status: bytes) -> tuple[int, ...]:

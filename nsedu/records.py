@@ -68,7 +68,7 @@ class Process(NamedTuple):
         name: the kernel's short name (comm; at most 15 bytes, but for kernel threads).
         command: the command line, blank-separated; empty for a kernel thread.
         uid: effective uid as the reader sees it.
-        nspid: its number in each pid namespace from the reader's inwards (NSpid of its status file).
+        nspid: its number in each pid namespace from the reader's inwards (NSpid, proc_pid_status(5)).
         threads: how many threads it has.
         links: the ten links of /proc/PID/ns: name → inode number; empty when unreadable.
         role: what it is to the course: "this notebook", "agent", 'sandbox "web"'; "" otherwise.

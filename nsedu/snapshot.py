@@ -67,15 +67,18 @@ def _check(scope: object) -> None:
 
 def _tree_order(processes: dict[int, Process]) -> dict[int, Process]:
     children: dict[int, list[int]] = {}
-    for pid, process in processes.items():
-        children.setdefault(process.ppid, []).append(pid)
-    todo = [pid for pid, process in processes.items() if process.ppid not in processes]
-    todo.sort(reverse=True)
     ordered: dict[int, Process] = {}
+    todo = []
+    for pid in sorted(processes, reverse=True):
+        ppid = processes[pid].ppid
+        if ppid in processes:
+            children.setdefault(ppid, []).append(pid)
+        else:
+            todo.append(pid)
     while todo:
         pid = todo.pop()
         ordered[pid] = processes[pid]
         if pid in children:
-            todo += sorted(children[pid], reverse=True)
+            todo += children[pid]
     # Parents change while we look, so two processes may each seem to be below the other.
-    return ordered | {pid: processes[pid] for pid in processes.keys() - ordered.keys()}
+    return ordered | processes if len(ordered) < len(processes) else ordered
