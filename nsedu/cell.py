@@ -1,0 +1,105 @@
+"""Running a cell's Python in a process other than the notebook's, with short errors.
+
+The process runs the cell by `run` and reports what it raised by `report`, as plain data; the
+notebook raises that again as a `CellFailed`, which shows the learner's own lines and no others.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+import types
+from typing import Any
+
+PREFIX = "<cell "
+_CAP_SYS_ADMIN = 21  # <linux/capability.h>
+
+
+class CellFailed(Exception):
+    """A cell's Python, run in a process of its own, raised an exception or ended badly.
+
+    Args:
+        said: what it raised, in one line ("PermissionError: …").
+        lines: where, the outermost first, each a line of the cell.
+        why: the rule behind a refusal by the kernel and what to do, or nothing.
+    """
+
+    def __init__(self, said: str, lines: list[str] | None = None, why: str = "") -> None:
+        super().__init__(said)
+        self.lines, self.why = lines or [], why
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [*self.lines, str(self), *([self.why] if self.why else [])]
+
+
+def run(source: str, names: dict[str, Any], number: int = 1) -> None:
+    """Run a cell; the value of a last expression is shown, as at Python's own prompt.
+
+    Args:
+        source: the cell.
+        names: the global names it sees and makes.
+        number: of the cell, so that functions of earlier ones keep their lines.
+
+    Raises:
+        BaseException: whatever the cell raises.
+    """
+    file = f"{PREFIX}{number}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    tree = ast.parse(source, file)
+    last: list[ast.stmt] = [tree.body.pop()] if _ends_in_expression(tree) else []
+    exec(compile(tree, file, "exec"), names)
+    if last:
+        exec(compile(ast.Interactive(last), file, "single"), names)
+
+
+def _ends_in_expression(tree: ast.Module) -> bool:
+    return bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
+
+
+def report(error: BaseException) -> dict[str, Any]:
+    """What a cell raised, as data to send: the arguments of `CellFailed`."""
+    return {"said": _say(error), "lines": _lines(error), "why": _explain(error)}
+
+
+def _say(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _lines(error: BaseException) -> list[str]:
+    if isinstance(error, SyntaxError) and (error.filename or "").startswith(PREFIX):
+        return [f"line {error.lineno}: {(error.text or '').strip()}"]
+    found = []
+    trace: types.TracebackType | None = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename.startswith(PREFIX):
+            where = "" if code.co_name == "<module>" else f", in {code.co_name}"
+            text = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+            found.append(f"line {trace.tb_lineno}{where}: {text}")
+        trace = trace.tb_next
+    return found
+
+
+def _explain(error: BaseException) -> str:
+    """The rule behind a refused unshare(2), which the errno alone does not tell."""
+    if not isinstance(error, OSError):
+        return ""
+    call = re.fullmatch(r"unshare\((CLONE_NEW[A-Z|_]+)\)", str(error.filename))
+    if call is None:
+        return ""
+    from nsedu import explain, nstypes
+
+    flags = call[1].split("|")
+    refused = [kind for kind in nstypes.CATALOGUE if kind.clone_flag in flags]
+    facts = explain.facts()
+    if "CLONE_NEWUSER" not in flags and not facts["cap_eff"] >> _CAP_SYS_ADMIN & 1:
+        rule = f"a {refused[0].title} namespace needs CAP_SYS_ADMIN, which this process has not"
+        remedy = "add CLONE_NEWUSER: the creator of a user namespace has every capability in it"
+    else:
+        # The kernel makes the user namespace first (user_namespaces(7)), so that one decides.
+        name = "user" if "CLONE_NEWUSER" in flags else refused[0].name
+        rule, _, remedy = explain.explain(f"unshare {name}", error.errno or 0, facts)
+    return f"  Rule        {rule}.\n  What to do  {remedy}."
