@@ -6,9 +6,10 @@ snapshot loaded from a file is worth as much to a picture as one just taken.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -68,7 +69,7 @@ class Process(NamedTuple):
         name: the kernel's short name (comm; at most 15 bytes, but for kernel threads).
         command: the command line, blank-separated; empty for a kernel thread.
         uid: effective uid as the reader sees it.
-        nspid: its number in each pid namespace from the reader's inwards (NSpid, proc_pid_status(5)).
+        nspid: its number in each pid namespace from the reader's inwards (NSpid in proc(5)).
         threads: how many threads it has.
         links: the ten links of /proc/PID/ns: name → inode number; empty when unreadable.
         role: what it is to the course: "this notebook", "agent", 'sandbox "web"'; "" otherwise.
@@ -130,7 +131,15 @@ class Snapshot:
 
     def children(self, pid: int) -> list[Process]:
         """The processes whose parent is ``pid``, by pid."""
-        return [p for p in self.processes.values() if p.ppid == pid]
+        return list(self._families.get(pid, ()))
+
+    @functools.cached_property
+    def _families(self) -> dict[int, list[Process]]:
+        families: dict[int, list[Process]] = {}
+        for pid in sorted(self.processes):
+            process = self.processes[pid]
+            families.setdefault(process.ppid, []).append(process)
+        return families
 
     def diff(self, other: Snapshot) -> list[Change]:
         """What changed from this snapshot to a later one.
@@ -172,7 +181,7 @@ class Snapshot:
                     p._asdict() | {"links": dict(p.links)} for p in self.processes.values()
                 ],
                 "namespaces": [
-                    asdict(n) | {"pins": [list(pin) for pin in n.pins]}
+                    {name: getattr(n, name) for name in Namespace.__slots__}
                     for n in self.namespaces.values()
                 ],
             }
