@@ -202,6 +202,7 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     "nsenter": ("joining from the shell", _program("nsenter", "--version")),
     "lsns": ("namespaces listed by util-linux", _program("lsns", "--version")),
     "ps": ("processes listed", _program("ps")),
+    "hostname": ("host names set from the shell", _program("hostname")),
     "docker": ("a container engine", _program("docker", "info")),
 }
 NEEDS = ("userns", *NAMES, *_PROBES)
