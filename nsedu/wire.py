@@ -7,6 +7,7 @@ environment, say) travels in a memfd, which is then the first of the descriptors
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -58,10 +59,11 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[i
 
     Raises:
         BlockingIOError: with MSG_DONTWAIT, when there is none yet.
+        OSError: EMFILE, when the descriptors find no room here; the message is lost.
     """
     fds: list[int] = []
     try:
-        data, ancillary, _, _ = sock.recvmsg(
+        data, ancillary, got, _ = sock.recvmsg(
             LONGEST, socket.CMSG_SPACE(MOST_FDS * 4), socket.MSG_CMSG_CLOEXEC | flags
         )
     except ConnectionResetError:
@@ -69,6 +71,10 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[i
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds += struct.unpack(f"{len(payload) // 4}i", payload[: len(payload) // 4 * 4])
+    if got & socket.MSG_CTRUNC:
+        for fd in fds:
+            os.close(fd)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "recvmsg()")
     if not data:
         return None
     if data == b"{}":
