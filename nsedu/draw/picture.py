@@ -1,0 +1,57 @@
+"""What every drawing returns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+class Picture:
+    """A drawing and the text that says the same, its text twin.
+
+    A notebook shows the drawing; a terminal, a screen reader and a comparison of outputs get the
+    text.
+
+    Attributes:
+        svg: the drawing, a complete SVG document.
+        text: the text twin, without a newline at its end.
+    """
+
+    def __init__(self, svg: str, text: str) -> None:
+        self.svg, self.text = svg, text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Picture):
+            return NotImplemented
+        return (self.svg, self.text) == (other.svg, other.text)
+
+    def __hash__(self) -> int:
+        return hash((self.svg, self.text))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.text}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the drawing to a file that ends in .svg, or its text twin to one that ends in .txt.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: the name ends otherwise; the message says what to do.
+            OSError: the file cannot be written.
+        """
+        path = Path(path)
+        content = {".svg": self.svg, ".txt": self.text}.get(path.suffix.lower())
+        if content is None:
+            raise ValueError(
+                f"a picture is saved as .svg or .txt, not as {path.suffix or path.name!r}; for a"
+                " .png, save it as .svg and convert that: rsvg-convert -o picture.png picture.svg"
+                " (package librsvg2-bin)."
+            )
+        path.write_text(content + "\n", encoding="utf-8")
+        return path
