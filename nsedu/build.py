@@ -151,8 +151,11 @@ def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
 
 
 def _await_wide_maps(maps: socket.socket) -> None:
-    step, number, call = maps.recv(4096).decode().split("\0")
+    said = maps.recv(4096)
     maps.close()
+    if not said:
+        raise StepFailed("uid_map", errno.ESRCH, "the process that writes the maps")
+    step, number, call = said.decode().split("\0")
     if step:
         raise StepFailed(step, int(number), call)
 
@@ -234,7 +237,7 @@ def name_process(name: str) -> None:
 def _write(path: str, text: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.write(fd, text.encode())
+        os.write(fd, text.encode(errors="replace"))
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"write {text!r} to {path}") from None
     finally:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, NamedTuple
 
 CPU_PERIOD = 100_000  # µs, the kernel's default for cpu.max and cpu.cfs_period_us
 
@@ -57,21 +58,23 @@ def controllers(proc: str = "/proc/self") -> dict[str, Controller]:
     return found
 
 
-def check_limits(limits: dict[str, object]) -> dict[str, int | float]:
+def check_limits(limits: Any) -> dict[str, int | float]:
     """Limits as numbers: "pids" (processes), "memory" (bytes), "cpu" (cores, may be a fraction).
 
     Raises:
-        ValueError, TypeError: an unknown limit or a value that is none.
+        TypeError, ValueError: an unknown limit or a value that is none.
     """
+    if limits is not None and not isinstance(limits, Mapping):
+        raise TypeError(f"limits must map any of {', '.join(FILES)} to a number, not {limits!r}.")
     checked: dict[str, int | float] = {}
-    for name, value in limits.items():
+    for name, value in (limits or {}).items():
         if name not in FILES:
             raise ValueError(f"limits has no {name!r}; use any of: {', '.join(FILES)}.")
         if isinstance(value, bool) or not isinstance(value, int if name != "cpu" else (int, float)):
             unit = {"pids": "a number of processes", "memory": "bytes", "cpu": "cores"}[name]
             raise TypeError(f"limits[{name!r}] must be {unit}, not {value!r}.")
-        if value <= 0:
-            raise ValueError(f"limits[{name!r}] must be above zero, not {value!r}.")
+        if not 0 < value < 1 << 62:
+            raise ValueError(f"limits[{name!r}] must be above zero and below 2**62, not {value!r}.")
         checked[name] = value
     return checked
 
@@ -95,22 +98,35 @@ def _candidates(where: Controller, name: str) -> list[str]:
         path = os.path.dirname(path)
 
 
-def create(label: str, limits: dict[str, int | float]) -> list[str]:
-    """Make the groups that hold these limits; returns their directories, for `enter` and `remove`.
+def create(
+    label: str, limits: dict[str, int | float], around: Iterable[str] = ()
+) -> dict[str, str]:
+    """Make the groups that hold these limits, for `enter` and `remove`.
+
+    Args:
+        label: what to name them.
+        limits: as `check_limits` returns them.
+        around: groups made before for the caller, whose limits shall hold here too (v1; a group of
+            v2 that has processes can have no groups below it).
+
+    Returns:
+        Directory → the group to go back to, which is the caller's own.
 
     Raises:
         OSError: ENOENT (no such controller here), EACCES, EROFS, … with the file concerned.
     """
     if not limits:
-        return []
-    made: list[str] = []
+        return {}
+    made: dict[str, str] = {}
     known = controllers()
     try:
         for name, value in limits.items():
             where = known.get(name)
             if where is None:
                 raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), f"cgroup controller {name}")
-            directory = _make(label, name, where, made)
+            inside = [g for g in around if where.version == 1 and g.startswith(f"{where.mount}/")]
+            directory = _make(label, inside or _candidates(where, name), made)
+            made[directory] = inside[0] if inside else where.mount + where.path.rstrip("/")
             new, old = FILES[name]
             if name == "cpu":
                 quota = max(1000, int(value * CPU_PERIOD))
@@ -125,23 +141,34 @@ def create(label: str, limits: dict[str, int | float]) -> list[str]:
     return made
 
 
-def _make(label: str, name: str, where: Controller, made: list[str]) -> str:
-    refused: OSError | None = None
-    for parent in _candidates(where, name):
+def _make(label: str, parents: list[str], made: Container[str]) -> str:
+    """Make a group below the first of these that allows it, unless that has been done already."""
+    refused = OSError(errno.ENOENT, os.strerror(errno.ENOENT), "cgroup.subtree_control")
+    for parent in parents:
         directory = f"{parent}/{label}"
-        if directory in made:
-            return directory
-        try:
-            os.mkdir(directory)
-        except OSError as error:
-            refused = refused or error
-            continue
-        made.append(directory)
+        if directory not in made:
+            try:
+                os.mkdir(directory)
+            except OSError as error:
+                refused = error if parent == parents[0] else refused
+                continue
         return directory
-    raise refused or OSError(errno.ENOENT, os.strerror(errno.ENOENT), f"cgroup controller {name}")
+    raise refused
 
 
-def enter(directories: list[str]) -> None:
+def below(labels: Iterable[str]) -> list[str]:
+    """The groups of sandboxes inside the ones so labelled, which are named LABEL.NUMBER."""
+    prefixes = tuple(f"{label}." for label in labels if label)
+    found: set[str] = set()
+    with contextlib.suppress(OSError):  # a machine without control groups
+        for name, where in controllers().items():
+            for parent in _candidates(where, name):
+                groups = [entry for entry in os.listdir(parent) if entry.startswith(prefixes)]
+                found.update(f"{parent}/{group}" for group in groups)
+    return sorted(found)
+
+
+def enter(directories: Iterable[str]) -> None:
     """Move the calling process into the groups.
 
     Raises:
@@ -152,9 +179,9 @@ def enter(directories: list[str]) -> None:
             file.write("0")
 
 
-def remove(directories: list[str]) -> None:
+def remove(directories: Iterable[str]) -> None:
     """Remove empty groups, with the empty groups made below them; one that has gone is no error."""
-    for directory in reversed(directories):
+    for directory in directories:
         for path, _, _ in os.walk(directory, topdown=False):
             with contextlib.suppress(OSError):  # gone already, or busy: then who is in it has it
                 os.rmdir(path)

@@ -94,7 +94,8 @@ def _call(path: list[str], payload: int, result: int) -> NoReturn:
     try:
         data = cloudpickle.dumps(answer)
     except Exception as error:
-        what = f"the function returned {answer[1]!r}, which cannot be sent back: {error}"
+        verb = "returned" if answer[0] else "raised"
+        what = f"the function {verb} {answer[1]!r}, which cannot be sent back: {error}"
         data = cloudpickle.dumps((False, TypeError(what)))
     with contextlib.suppress(BrokenPipeError), open(result, "wb") as file:
         file.write(data)
@@ -113,20 +114,51 @@ def close_others(keep: set[int]) -> None:
     os.closerange(low, 1 << 30)
 
 
-def children_of_self() -> list[int]:
-    """The pids of this process's children, or [] when /proc belongs to another pid namespace."""
+def children_of_self() -> dict[int, str]:
+    """This process's children: pid as this process sees it → its name in /proc, as that sees it.
+
+    The two differ in a new pid namespace that has no /proc of its own.  Empty when /proc does not
+    show this process at all.
+    """
     try:
-        if os.readlink("/proc/self") != str(os.getpid()):
-            return []
+        mine = os.readlink("/proc/self")
+    except FileNotFoundError:
+        return {}
+    try:
         with open("/proc/thread-self/children") as file:
-            return [int(pid) for pid in file.read().split()]
+            names = file.read().split()
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_mine(pid)]
+        names = [name for name in os.listdir("/proc") if name.isdigit() and _parent(name) == mine]
+    if mine == str(os.getpid()):
+        return {int(name): name for name in names}
+    level = len(_pids(mine)) - 1
+    return {pids[level]: name for name in names if len(pids := _pids(name)) > level}
 
 
-def _is_mine(pid: int) -> bool:
+def _parent(name: str) -> str:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1]) == os.getpid()
+        with open(f"/proc/{name}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[1].decode()
     except (OSError, IndexError):
+        return ""
+
+
+def _pids(name: str) -> list[int]:
+    """A process's pids, from the namespace of this /proc inwards (proc_pid_status(5), NSpid)."""
+    try:
+        with open(f"/proc/{name}/status") as file:
+            words = next((line.split() for line in file if line.startswith("NSpid:")), [])
+    except OSError:
+        return []
+    return [int(word) for word in words[1:]]
+
+
+def elsewhere(name: str) -> bool:
+    """Whether the process of this name in /proc is in another namespace than this one."""
+    try:
+        return any(
+            os.readlink(f"/proc/{name}/ns/{link}") != os.readlink(f"/proc/self/ns/{link}")
+            for link in os.listdir("/proc/self/ns")
+        )
+    except OSError:
         return False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import os
+import resource
 import select
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nsedu import errors, explain, wire
@@ -38,13 +40,40 @@ def gone(step: str, who: str) -> errors.NamespaceError:
     return errors.NamespaceError(step, errno.ESRCH, who, reason)
 
 
+@contextlib.contextmanager
+def room(step: str) -> Iterator[None]:
+    """Explain a lack of file descriptors in this process, should it show in the block."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ETOOMANYREFS):
+            raise
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        reason = errors.Reason(
+            "this notebook has as many files open as it may (RLIMIT_NOFILE, getrlimit(2))",
+            f"the limit is {limit}; a sandbox holds two of them, a running command five",
+            "close the sandboxes and commands that you no longer need",
+        )  # fmt: skip
+        raise errors.NamespaceError(step, error.errno, "open()", reason) from None
+
+
+def nobody(pid: int) -> errors.NamespaceError:
+    """The error for a process that was to be joined and is not there."""
+    reason = errors.Reason(
+        f"there is no process {pid}, or none that can be seen from here", "",
+        "look for the right pid with nsedu.tree() or ps; a sandbox can be joined by itself, too",
+    )  # fmt: skip
+    return errors.NamespaceError("start", errno.ESRCH, f"pidfd_open({pid})", reason)
+
+
 def request(
     server: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()
 ) -> socket.socket:
     """Send a request with a fresh reply socket; returns our end of that.
 
     Raises:
-        OSError: EPIPE or ECONNRESET, when the server has gone.
+        ConnectionError: the server has gone.
+        OSError: EMFILE, …: there is no room for further descriptors.
     """
     ours, theirs = wire.pair()
     try:
@@ -90,8 +119,8 @@ class Agent:
 
     @property
     def alive(self) -> bool:
-        """Whether the agent still runs."""
-        return self.process.poll() is None
+        """Whether the agent still serves; one that is just dying does not any more."""
+        return self.process.poll() is None and not wait(self.socket.fileno(), 0)
 
     def close(self) -> None:
         """End the agent and everything it made; safe to call again."""
@@ -119,7 +148,8 @@ def agent() -> Agent:
         if _current is None or not _current.alive:
             if _current is not None:
                 _current.close()
-            _current = Agent()
+            with room("agent"):
+                _current = Agent()
         return _current
 
 

@@ -257,6 +257,11 @@ def _mounts(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
 def _control_groups(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
     if step != "cgroup":
         return None
+    if number in (_errno.EINVAL, _errno.ERANGE):
+        return Reason(
+            "the controller does not take this value (cgroups(7))", "",
+            "choose one within its bounds: pids up to 4194304, cpu up to the number of cores",
+        )  # fmt: skip
     if number == _errno.ENOENT:
         rule = "the controller for this limit is not available on this machine"
     else:
@@ -270,6 +275,12 @@ def _control_groups(step: str, number: int, facts: dict[str, Any]) -> Reason | N
 
 
 def _commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
+    if step == "timens_offsets" and number == _errno.ERANGE:
+        return Reason(
+            "a clock with its offset may neither be negative nor reach half of what the kernel can"
+            " count, some 146 years (time_namespaces(7), ERANGE)", "",
+            "choose an offset above minus the time since boot, and below 146 years",
+        )  # fmt: skip
     if step == "exec" and number == _errno.ENOENT:
         return Reason(
             "there is no such program on the PATH inside the sandbox", "",

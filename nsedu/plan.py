@@ -42,15 +42,17 @@ def check(
             raise TypeError(f"hostname must be a string, not {hostname!r}.")
         if "uts" not in new and "uts" not in joined:
             raise ValueError('hostname needs a UTS namespace: add "uts" to the types.')
-        if not 0 < len(os.fsencode(hostname)) <= 64:
+        if not 0 < len(os.fsencode(hostname)) <= 64 or "\0" in hostname:
             raise ValueError(
-                f"hostname must be 1 to 64 bytes long (sethostname(2)), not {hostname!r}."
+                f"hostname must be 1 to 64 bytes long (sethostname(2)), none NUL, not {hostname!r}."
             )
     for argument, value in (("boottime", boottime), ("monotonic", monotonic)):
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError(f"{argument} must be a number of seconds, not {value!r}.")
+        if not abs(value) < 1 << 62:
+            raise ValueError(f"{argument} must be below 2**62 seconds, not {value!r}.")
         if "time" not in new:
             raise ValueError(f'{argument} needs a new time namespace: add "time" to the types.')
     seconds(timeout)

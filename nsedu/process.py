@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import IO
@@ -100,10 +104,11 @@ def gather(
     try:
         while True:
             remaining = deadline - time.monotonic()
-            ready = poll.poll(max(0, remaining) * 1000)
-            if not ready:
+            ready = [fd for fd, _ in poll.poll(max(0, remaining) * 1000)]
+            # Past the deadline only the end of the command counts, or endless output would go on.
+            if not ready or (remaining <= 0 and reply.fileno() not in ready):
                 raise CommandTimedOut(what, timeout)
-            for fd, _ in ready:
+            for fd in ready:
                 if fd != reply.fileno():
                     if data := os.read(fd, 65536):
                         pipes[fd](data)
@@ -112,7 +117,7 @@ def gather(
                     continue
                 received = wire.receive(reply)
                 if received is None:
-                    raise client.gone("start", who)
+                    raise client.gone("use the sandbox", who)
                 message = received[0]
                 if "failed" in message:
                     raise explain.error(message)
@@ -126,10 +131,11 @@ def gather(
 
 def _drain(pipes: dict[int, Callable[[bytes], object]]) -> None:
     for fd, sink in pipes.items():
-        os.set_blocking(fd, False)
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(fd, 65536):
-                sink(data)
+        # As much as is there now: a background process may go on writing for ever.
+        count = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
+        while count > 0 and (data := os.read(fd, count)):
+            sink(data)
+            count -= len(data)
 
 
 class Process:
@@ -145,17 +151,21 @@ class Process:
     """
 
     def __init__(
-        self, args: str | Sequence[str], reply: socket.socket, fds: tuple[int, int, int], who: str
-    ) -> None:
+        self, args: str | Sequence[str], reply: socket.socket, fds: tuple[int, int, int], who: str,
+        timeout: float,
+    ) -> None:  # fmt: skip
         self.args, self._reply, self._who = args, reply, who
         self.returncode: int | None = None
         self.stdin: IO[str] = os.fdopen(fds[0], "w")
         self.stdout: IO[str] = os.fdopen(fds[1], errors="replace")
         self.stderr: IO[str] = os.fdopen(fds[2], errors="replace")
         try:
-            received = wire.receive(reply)
+            if not client.wait(reply.fileno(), timeout):
+                raise client.no_answer("exec", timeout, who)
+            with client.room("exec"):
+                received = wire.receive(reply)
             if received is None:
-                raise client.gone("start", who)
+                raise client.gone("use the sandbox", who)
             if "failed" in received[0]:
                 raise explain.error(received[0])
         except BaseException:
@@ -189,7 +199,7 @@ class Process:
         """Wait for its end, at most `timeout` seconds; returns the exit status.
 
         Raises:
-            CommandTimedOut: it still runs; it is left running.
+            subprocess.TimeoutExpired: it still runs; it is left running.
         """
         if self.returncode is None:
             if not client.wait(self._reply.fileno(), 1e6 if timeout is None else timeout):
@@ -218,10 +228,9 @@ class Process:
         Raises:
             CommandTimedOut: it took longer; it has been killed.
         """
-        with contextlib.suppress(BrokenPipeError):
-            if input:
-                self.stdin.write(input)
-            self.stdin.close()
+        # In a thread of its own: the command may write before it has read all.
+        writer = threading.Thread(target=self._write, args=(input,), daemon=True)
+        writer.start()
         out, err = bytearray(), bytearray()
         sinks: dict[int, Callable[[bytes], object]] = {
             os.dup(self.stdout.fileno()): out.extend,
@@ -233,8 +242,15 @@ class Process:
                 os.close(fd)
         else:
             self.returncode = gather(self._reply, sinks, timeout, self.args, self._who)
+        writer.join()
         self._close()
         return out.decode(errors="replace"), err.decode(errors="replace")
+
+    def _write(self, text: str | None) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or was closed meanwhile
+            if text:
+                self.stdin.write(text)
+            self.stdin.close()
 
     def _close(self) -> None:
         self._reply.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -46,6 +47,8 @@ class Runner:
             NamespaceError: it could not be started, or the sandbox is closed or dead.
         """
         argv = process.arguments(cmd)
+        if input is not None and not isinstance(input, str):
+            raise TypeError(f"input must be a string or None, not {input!r}.")
         out, err = bytearray(), bytearray()
         sinks: list[Callable[[bytes], Any]] = [out.extend, err.extend]
         status = self._execute(cmd, {"op": "run", "argv": argv}, input, sinks, timeout)
@@ -62,19 +65,20 @@ class Runner:
         self._require()
         seconds = self.timeout if timeout is None else plan.seconds(timeout)
         message["env"] = process.environment(self._agent)
-        stdin = os.open(os.devnull, os.O_RDONLY) if input is None else wire.parcel(input.encode())
-        pipes = [os.pipe() for _ in sinks]
-        ends = [write for _, write in pipes]
-        reading = {read: sink for (read, _), sink in zip(pipes, sinks, strict=True)}
-        try:
-            reply = client.request(self._control, message, [stdin, *ends[:2], *extra, *ends[2:]])
-        except OSError:
-            for fd in reading:
-                os.close(fd)
-            raise client.gone("start", repr(self)) from None
-        finally:
-            for fd in (stdin, *ends):
-                os.close(fd)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours, client.room("exec"):
+            fds, reading = [_input(input)], {}
+            theirs.callback(os.close, fds[0])
+            for sink in sinks:
+                read, write = os.pipe()
+                ours.callback(os.close, read)
+                theirs.callback(os.close, write)
+                reading[read] = sink
+                fds.append(write)
+            try:
+                reply = client.request(self._control, message, [*fds[:3], *extra, *fds[3:]])
+            except ConnectionError:
+                raise client.gone("use the sandbox", repr(self)) from None
+            ours.pop_all()
         return process.gather(reply, reading, seconds, what, repr(self))
 
     def popen(self, cmd: str | Sequence[str]) -> process.Process:
@@ -88,17 +92,20 @@ class Runner:
             "op": "run", "argv": process.arguments(cmd), "pidfd": True,
             "env": process.environment(self._agent),
         }  # fmt: skip
-        (theirs, stdin), (stdout, out), (stderr, err) = os.pipe(), os.pipe(), os.pipe()
-        try:
-            reply = client.request(self._control, message, [theirs, out, err])
-        except OSError:
-            for fd in (stdin, stdout, stderr):
-                os.close(fd)
-            raise client.gone("start", repr(self)) from None
-        finally:
-            for fd in (theirs, out, err):
-                os.close(fd)
-        return process.Process(cmd, reply, (stdin, stdout, stderr), repr(self))
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours, client.room("exec"):
+            pipes = []
+            for _ in range(3):
+                pipes.append(os.pipe())
+                theirs.callback(os.close, pipes[-1][len(pipes) > 1])
+                ours.callback(os.close, pipes[-1][len(pipes) == 1])
+            (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = pipes
+            try:
+                reply = client.request(self._control, message, [stdin, stdout, stderr])
+            except ConnectionError:
+                raise client.gone("use the sandbox", repr(self)) from None
+            ours.pop_all()
+        ends = to_stdin, from_stdout, from_stderr
+        return process.Process(cmd, reply, ends, repr(self), self.timeout)
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run a Python function inside, in a fork of the first process; returns what it returns.
@@ -127,7 +134,15 @@ class Runner:
             os.close(payload)
         if not result:
             raise process.CommandFailed(status, f"{name}()", "", "it ended without an answer")
-        worked, value = pickle.loads(result)
+        try:
+            worked, value = pickle.loads(result)
+        except Exception as error:
+            what = f"what {name}() returned or raised inside cannot be rebuilt here"
+            raise TypeError(f"{what}: {type(error).__name__}: {error}") from None
         if not worked:
             raise value
         return value
+
+
+def _input(text: str | None) -> int:
+    return os.open(os.devnull, os.O_RDONLY) if text is None else wire.parcel(text.encode())

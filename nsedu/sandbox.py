@@ -74,6 +74,10 @@ class Sandbox(Runner):
         TypeError, ValueError: an argument is wrong; nothing has been created.
     """
 
+    pid: int
+    _pidfd: int
+    _id: str
+
     def __init__(
         self,
         *types: str,
@@ -91,14 +95,15 @@ class Sandbox(Runner):
         joined = _joins(join, types)
         new = plan.new_types(types, user, joined)
         plan.check(new, joined, hostname, boottime, monotonic, timeout)
-        checked = cgroups.check_limits(dict(limits or {}))
+        checked = cgroups.check_limits(limits)
         serial = next(_serial)
         self.name = str(name) if name is not None else f"box{serial}"
         self.timeout = timeout
         self._outer = outer
         self._new, self._joined = frozenset(new), dict(joined)
         self._owner = os.getpid()
-        self._id = f"nsedu-{self._owner}-{serial}"
+        # Also the name of its control group; that of a sandbox inside begins with it.
+        self._id = f"{outer._id}.{serial}" if outer else f"nsedu-{self._owner}-{serial}"
         self._inner: weakref.WeakSet[Sandbox] = weakref.WeakSet()
         self._namespaces: dict[str, Namespace] | None = None
         self._agent = outer._agent if outer is not None else client.agent()
@@ -121,7 +126,7 @@ class Sandbox(Runner):
             },
         }
         self._server = outer._require()._control if outer is not None else self._agent.socket
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, client.room("start"):
             pidfds = [_pidfd(whom, stack) for whom in groups]
             self._control = self._make(message, pidfds, timeout)
         self._finalizer = weakref.finalize(self, _let_go, self._control, self._pidfd, self.pid)
@@ -133,7 +138,7 @@ class Sandbox(Runner):
         deadline = time.monotonic() + timeout
         try:
             control = client.request(self._server, message, fds)
-        except OSError:
+        except ConnectionError:
             raise client.gone("start", self._maker()) from None
         try:
             # Its maker sends a pidfd as soon as the process exists, the process itself says when
@@ -185,7 +190,7 @@ class Sandbox(Runner):
                 "make a new one, or do this before closing it",
             )  # fmt: skip
         elif client.wait(self._pidfd, 0):
-            raise client.gone("start", f'the first process of sandbox "{self.name}"')
+            raise client.gone("use the sandbox", f'the first process of sandbox "{self.name}"')
         else:
             return self
         raise NamespaceError("use the sandbox", errno.EBADF, repr(self), reason)
@@ -225,6 +230,8 @@ class Sandbox(Runner):
         for inner in list(self._inner):
             inner.close()
         ended = client.wait(self._pidfd, 0)
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)  # a fork of this process may have it open, too
         self._control.close()
         if not ended:
             with contextlib.suppress(ProcessLookupError):
@@ -235,10 +242,14 @@ class Sandbox(Runner):
 
     def _end(self, *, force: bool) -> None:
         """Have the maker reap the first process and remove its groups, killing it if need be."""
-        with contextlib.suppress(OSError):
+        try:
             reply = client.request(self._server, {"op": "end", "id": self._id, "force": force})
             client.wait(reply.fileno(), 10)
             reply.close()
+        except OSError:  # its maker has gone
+            if force and hasattr(self, "_pidfd"):
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -279,6 +290,8 @@ def _check_whom(whom: Any) -> None:
             "join must be a Sandbox, a pid, or a mapping of type name to one of these,"
             f" not {whom!r}."
         )
+    if isinstance(whom, int) and not 0 < whom < 1 << 31:
+        raise ValueError(f"join must be a pid above zero, not {whom!r}.")
 
 
 def _differs(whom: Sandbox | int, kind: str) -> bool:
@@ -289,7 +302,7 @@ def _differs(whom: Sandbox | int, kind: str) -> bool:
     except FileNotFoundError:  # the type, or the whole process
         if os.path.exists(f"/proc/{whom}"):
             return False
-        raise client.gone("start", f"process {whom}, which was to be joined,") from None
+        raise client.nobody(whom) from None
     except PermissionError:
         number, call = errno.EACCES, f"readlink /proc/{whom}/ns/{kind}"
         raise explain.error(explain.failure(f"setns {kind}", number, call)) from None
@@ -302,7 +315,7 @@ def _pidfd(whom: Sandbox | int, stack: contextlib.ExitStack) -> int:
     try:
         pidfd = os.pidfd_open(whom)
     except OSError:
-        raise client.gone("start", f"process {whom}, which was to be joined,") from None
+        raise client.nobody(whom) from None
     stack.callback(os.close, pidfd)
     return pidfd
 

@@ -21,7 +21,7 @@ class Child:
     def __init__(self, kind: str, sock: socket.socket, identity: str = "") -> None:
         self.kind, self.identity = kind, identity
         self.sock = sock  # a command's reply socket, or our end of a sandbox's life line
-        self.cgroups: list[str] = []
+        self.cgroups: dict[str, str] = {}
 
 
 class Server:
@@ -31,19 +31,20 @@ class Server:
         control: the socket to the notebook; its end is our end.
         life: the life line to the server that made this process; None for the agent.
         watched: a pidfd whose readiness is our end too; -1 for none.
-        groups: control groups this process is in and must leave and remove at its end.
+        groups: control groups this process is in → where to go when it leaves and removes them.
     """
 
     def __init__(
         self, control: socket.socket, life: socket.socket | None = None, watched: int = -1,
-        groups: list[str] | None = None,
+        groups: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.control, self.life, self.watched = control, life, watched
-        self.cgroups = groups or []
+        self.cgroups = groups or {}
         self.children: dict[int, Child] = {}
         self.replies: dict[int, int] = {}  # descriptor of a command's reply socket → its pid
         self.waiting: dict[int, socket.socket] = {}  # sandbox → who waits for its end
         self.condemned: set[int] = set()
+        self.lost: list[tuple[Child, socket.socket | None]] = []  # killed, and who waits for that
         self.sweep_due = False
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         self.wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -65,7 +66,10 @@ class Server:
                     if self._on_signals():
                         return
                 elif fd == self.control.fileno():
-                    request = wire.receive(self.control)
+                    try:
+                        request = wire.receive(self.control)
+                    except OSError:  # no descriptor left for the reply socket: its end is the reply
+                        continue
                     if request is None:
                         return
                     self._on_request(*request)
@@ -128,7 +132,7 @@ class Server:
     def _make(self, message: dict[str, Any], reply: socket.socket, joins: list[int]) -> None:
         plan = message["plan"]
         try:
-            plan["cgroups"] = cgroups.create(message["id"], message["limits"])
+            plan["cgroups"] = cgroups.create(message["id"], message["limits"], self.cgroups)
         except OSError as refused:
             birth.report(reply, birth.step("cgroup", refused))
             return
@@ -166,6 +170,10 @@ class Server:
                 if message["force"]:
                     os.kill(pid, signal.SIGKILL)
                 return
+        for number, (record, _) in enumerate(self.lost):
+            if record.identity == message["id"]:
+                self.lost[number] = record, reply
+                return
         wire.send(reply, {"ended": True})
 
     # Children
@@ -198,6 +206,9 @@ class Server:
             abrupt = self._bury(pid, status) or abrupt
         if abrupt or self.sweep_due:
             self._sweep()
+        if self.lost and not self.condemned and not self.sweep_due:
+            self._clear(self.lost)
+            self.lost = []
 
     def _bury(self, pid: int, status: int) -> bool:
         """Note the end of one child; True if it may have left orphans behind."""
@@ -215,11 +226,28 @@ class Server:
         if record.kind == "maker" and status == 0 and self._adopt(record, pid):
             return False
         record.sock.close()
-        cgroups.remove(record.cgroups)
-        if pid in self.waiting:
-            with contextlib.suppress(OSError):
-                wire.send(self.waiting.pop(pid), {"ended": True})
-        return status != 0
+        waiting = self.waiting.pop(pid, None)
+        if record.kind == "helper":
+            return False
+        if status:  # killed: its groups cannot be removed before its orphans have ended
+            self.lost.append((record, waiting))
+            return True
+        self._clear([(record, waiting)], orderly=True)
+        return False
+
+    def _clear(
+        self, ended: list[tuple[Child, socket.socket | None]], orderly: bool = False
+    ) -> None:
+        """Remove the groups of ended sandboxes, and say so to who waits for that.
+
+        One that ended in order has removed those of the sandboxes inside it.
+        """
+        inner = [] if orderly else cgroups.below([record.identity for record, _ in ended])
+        for record, waiting in ended:
+            cgroups.remove([*record.cgroups, *inner])
+            if waiting is not None:
+                with contextlib.suppress(OSError):
+                    wire.send(waiting, {"ended": True})
 
     def _adopt(self, record: Child, maker: int) -> bool:
         """The maker has gone; the sandbox it begot is our child, its pid is in the life line."""
@@ -246,44 +274,47 @@ class Server:
             self.sweep_due = True
             return
         self.sweep_due = False
-        for pid in child.children_of_self():
-            if pid not in self.children and (self.life is None or _elsewhere(pid)):
+        for pid, directory in child.children_of_self().items():
+            if pid not in self.children and (self.life is None or child.elsewhere(directory)):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
                     self.condemned.add(pid)
 
-    def end_everything(self) -> None:
-        """Kill and reap everything below this process, then leave and remove its control groups."""
+    def end_everything(self) -> bool:
+        """Kill and reap everything below this process, then leave and remove its control groups.
+
+        Returns:
+            False where this /proc does not show our orphans: whoever made us must end them.
+        """
         init = self.life is not None and os.getpid() == 1
+        seen_all = True
         while True:
+            pids: list[int] = []
             if init:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             else:
-                for pid in child.children_of_self() or list(self.children):
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, signal.SIGKILL)
+                pids = list(child.children_of_self() or self.children)
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
             try:
-                pid, _ = os.waitpid(-1, 0)
+                pid, _ = os.waitpid(-1, 0 if init or pids else os.WNOHANG)
             except ChildProcessError:
                 break
+            if pid == 0:
+                seen_all = False
+                break
             record = self.children.pop(pid, None)
-            if record is not None:
-                cgroups.remove(record.cgroups)
+            if record is not None and record.identity:
+                self.lost.append((record, self.waiting.get(pid)))
+        if self.lost:
+            self._clear(self.lost)
         if self.cgroups:
             with contextlib.suppress(OSError):
-                cgroups.enter([os.path.dirname(group) for group in self.cgroups])
+                cgroups.enter(self.cgroups.values())
             cgroups.remove(self.cgroups)
-
-
-def _elsewhere(pid: int) -> bool:
-    try:
-        return any(
-            os.readlink(f"/proc/{pid}/ns/{link}") != os.readlink(f"/proc/self/ns/{link}")
-            for link in os.listdir("/proc/self/ns")
-        )
-    except OSError:
-        return False
+        return seen_all
 
 
 def _live(
@@ -293,19 +324,18 @@ def _live(
     status = 1
     try:
         signal.set_wakeup_fd(-1)
+        if maps is not None:
+            maps[0].close()  # so that the end of who writes the maps is an end of file here
         build.prepare(plan, maps[1] if maps else None)
         build.name_process(plan["name"])
         wire.send(control, {"ready": True})  # the rest is done while the notebook hears of it
         child.close_others({control.fileno(), life.fileno()})
         me = Server(control, life, groups=plan["cgroups"])
-        # With control groups to remove, or no pid namespace that dies too, the end must be orderly.
-        if os.getpid() == 1 and not plan["cgroups"]:
-            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         try:
             me.serve()
         finally:
-            me.end_everything()
-        status = 0
+            seen_all = me.end_everything()
+        status = 0 if seen_all else 1
     except build.StepFailed as refused:
         birth.report(control, refused)
     finally:
