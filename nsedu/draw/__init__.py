@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from nsedu.draw.changes import diff
+from nsedu.draw.comparison import compare
 from nsedu.draw.picture import Picture
 from nsedu.draw.process_tree import tree
 
-__all__ = ["Picture", "tree"]
+__all__ = ["Picture", "compare", "diff", "tree"]

@@ -110,14 +110,15 @@ class Canvas:
             + f' xml:space="preserve">{_escape(clean(text))}</text>'
         )
 
-    def heading(self, title: str, below: str, width: float) -> float:
-        """The title of the picture and a sentence under it; returns the y below them."""
+    def heading(self, title: str, below: list[str], width: float) -> float:
+        """The title of the picture and sentences under it; returns the y below them."""
         y = MARGIN + 8.0
         self.text(MARGIN, y, title, 16, bold=True)
         y += 22
-        for line in wrap(below, 12, width - 2 * MARGIN):
-            self.text(MARGIN, y, line, 12, fill=SOFT_INK)
-            y += 17
+        for sentence in below:
+            for line in wrap(sentence, 12, width - 2 * MARGIN):
+                self.text(MARGIN, y, line, 12, fill=SOFT_INK)
+                y += 17
         return y + 4
 
     def picture(self, title: str, text: str, width: float, height: float) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from nsedu.draw.canvas import Canvas, measure
@@ -97,18 +97,23 @@ def _onward(cells: list[Cell]) -> Iterator[str]:
         yield "▸? the next process it starts will be the first in a new namespace"
 
 
-_SAMPLES = (
-    ("apart", "the first row's"),
-    ("same", "the parent row's"),
-    ("new", "first met in this row"),
-    ("other", "not the parent row's, but met above"),
-    ("moved", "changed"),
-    ("gone", "ended"),
-    ("unread", "not readable"),
-)
+MEANINGS = {
+    "apart": "the first row's",
+    "same": "the parent row's",
+    "new": "first met in this row",
+    "other": "not the parent row's, but met above",
+    "unread": "not readable",
+}
+_SAMPLE_TYPE = "net"
 
 
-def samples(canvas: Canvas, y: float, width: float, cells: Iterable[Cell]) -> float:
+def samples(
+    canvas: Canvas,
+    y: float,
+    width: float,
+    cells: Iterable[Cell],
+    meanings: Mapping[str, str] = MEANINGS,
+) -> float:
     """A sample of each look that occurs, with its meaning; returns the y below."""
     found = list(cells)
     looks = {cell.look for cell in found} - {"same", "apart"}
@@ -116,30 +121,27 @@ def samples(canvas: Canvas, y: float, width: float, cells: Iterable[Cell]) -> fl
         looks.add("apart")
     if any(cell.look in ("same", "apart") and not cell.home for cell in found):
         looks.add("same")
-    x = float(MARGIN)
-    for look, meaning in _SAMPLES:
+    colour, x = okabe_ito[_SAMPLE_TYPE], float(MARGIN)
+    for look, meaning in meanings.items():
         if look not in looks:
             continue
-        taken = 34 + measure(meaning, 12) + 14
-        if x > MARGIN and x + taken > width - MARGIN:
-            x, y = float(MARGIN), y + 22
         letter = {"apart": "A", "unread": "?", "moved": "A→B"}.get(look, "B")
         cell = Cell(letter, look, home=look == "apart")
+        chip = 40 if look == "moved" else 28
+        taken = chip + 6 + measure(meaning, 12) + 8
+        if x > MARGIN and x + taken > width - MARGIN:
+            x, y = float(MARGIN), y + 22
         if look in ("same", "apart"):
-            colour = okabe_ito[_SAMPLE_TYPE]
-            canvas.rect(x, y - 8, 28, 16, fill=tint(colour, pale(cell.home)),
+            canvas.rect(x, y - 8, chip, 16, fill=tint(colour, pale(cell.home)),
                         stroke=tint(colour, edge(cell.home)), radius=5)  # fmt: skip
-        draw_cell(canvas, _SAMPLE_TYPE, cell, x + 14, y, 28, 17, size=11)
-        canvas.text(x + 34, y, meaning, 12, fill=SOFT_INK)
+        draw_cell(canvas, _SAMPLE_TYPE, cell, x + chip / 2, y, chip, 17, size=11)
+        canvas.text(x + chip + 6, y, meaning, 12, fill=SOFT_INK)
         x += taken
     y += 24
     for line in _onward(found):
         canvas.text(MARGIN, y, line, 12, fill=SOFT_INK)
         y += 20
     return y
-
-
-_SAMPLE_TYPE = "net"
 
 
 def pale(home: bool) -> float:
@@ -169,8 +171,6 @@ def draw_cell(
     if cell.look in ("new", "moved"):
         ink = ink_on(colour)
         canvas.rect(left, top, width, height, fill=colour, radius=5)
-        if cell.look == "moved":
-            canvas.rect(left + 2, top + 2, width - 4, height - 4, stroke=ink, radius=3)
     elif cell.look == "other":
         canvas.rect(left + 1, top + 1, width - 2, height - 2, fill=tint(colour, pale(cell.home)),
                     stroke=INK, line=1.6, radius=5)  # fmt: skip

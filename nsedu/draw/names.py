@@ -66,7 +66,7 @@ def call(process: Process) -> str:
 
 
 def letter(index: int) -> str:
-    """The letter of the namespace with this index among those of its type: A … Z, then AA, AB and so on."""
+    """The letter of the namespace with this index in its type: A … Z, then AA and so on."""
     letters = ""
     index += 1
     while index:
@@ -109,3 +109,14 @@ class Letters:
 def identity(type: str, ns: int) -> str:
     """A namespace as the kernel writes it in /proc/PID/ns: ``uts:[4026531838]``."""
     return f"{type}:[{ns}]"
+
+
+def known(snapshot: Snapshot) -> set[tuple[str, int]]:
+    """(type, inode number) of every namespace that the snapshot knows of."""
+    found = {
+        (TYPE_OF_LINK[link], ns)
+        for process in snapshot.processes.values()
+        for link, ns in process.links.items()
+        if link in TYPE_OF_LINK
+    }
+    return found | set(snapshot.namespaces)

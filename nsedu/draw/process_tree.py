@@ -44,7 +44,7 @@ def tree(snapshot: Snapshot) -> Picture:
 
     canvas, sheet = Canvas(), Sheet(lines)
     y = canvas.heading(
-        TITLE, "In a column, the same letter is the same namespace: it is shared.", sheet.width
+        TITLE, ["In a column, the same letter is the same namespace: it is shared."], sheet.width
     )
     y = sheet.draw(canvas, y)
     y = cells.samples(canvas, y, sheet.width, drawn)
