@@ -16,6 +16,22 @@ PREFIX = "<cell "
 _CAP_SYS_ADMIN = 21  # <linux/capability.h>
 
 
+# The failing command says so before bash ends; it stands on the cell's own first line, so that
+# bash numbers the lines as the cell does.
+_SAY = r'printf "line %d: exit status %d from: %s\n" "$LINENO" "$?" "$BASH_COMMAND" >&2'
+_ON_ERROR = f"trap '{_SAY}' ERR; "
+
+
+def bash(script: str, first: str = "") -> list[str]:
+    """The command for a cell of bash, which the first failing command ends.
+
+    Args:
+        script: the cell.
+        first: what to do before, in the same shell.
+    """
+    return ["bash", "-euo", "pipefail", "-c", first + _ON_ERROR + script]
+
+
 class CellFailed(Exception):
     """A cell's Python, run in a process of its own, raised an exception or ended badly.
 

@@ -13,6 +13,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from IPython.display import display
 
 from nsedu import byhand, look, plan, process, repl, trace
+from nsedu import cell as cells
 from nsedu.errors import NamespaceError
 from nsedu.records import Snapshot
 from nsedu.sandbox import Sandbox
@@ -52,15 +53,16 @@ class NamespaceMagics(Magics):
         -p as Python, in an interpreter of the sandbox's own that keeps its variables from cell to
         cell; the value of a last expression is shown.  Output appears as it comes.
         """
-        arguments, name = parse_argstring(self.inside, line), "%%inside"
+        arguments = parse_argstring(self.inside, line)
+        name = f"%%inside {arguments.box}"
         box, seconds = self._box(arguments.box), _seconds(arguments.timeout)
-        with _stopped(name):
+        with _stopped("%%inside"):
             if arguments.python:
                 repl.of(box).run(cell, box.timeout if seconds is None else seconds)
                 return
-            argv = ["bash", "-euo", "pipefail", "-c", cell]
+            message = {"op": "run", "argv": cells.bash(cell)}
             sinks: list[Any] = [process.show("stdout"), process.show("stderr")]
-            status = box._execute(name, {"op": "run", "argv": argv}, None, sinks, seconds)
+            status = box._execute(name, message, None, sinks, seconds)
             if status:
                 raise process.CommandFailed(status, name)
 
@@ -129,7 +131,8 @@ class NamespaceMagics(Magics):
             if start:
                 raise UsageError("%%nsdiff takes no word: it notes, runs the cell, and compares.")
             before = snapshot()
-            self._shell().run_cell(cell).raise_error()
+            shell = self._shell()
+            cells.run(shell.transform_cell(cell), shell.user_ns, shell.execution_count)
             display(look.diff(before))
         elif start:
             self.before = snapshot()

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from nsedu import child, client, syscalls
+from nsedu.errors import NamespaceError, Reason
 from nsedu.running import Runner
 
 ORDINARY_ID = 65521
@@ -32,6 +33,7 @@ _START = (
     "import sys; sys.path[:] = {path!r} + sys.path;"
     " from nsedu.ordinary import main; main({program!r})"
 )
+_CAP_SETGID, _CAP_SETUID = 6, 7  # <linux/capability.h>
 _CAPABILITIES = 64  # capabilities, more than any kernel has; the loop ends at the first unknown
 
 
@@ -74,8 +76,9 @@ class Beside(Runner):
 
         Raises:
             CommandTimedOut: it ran too long.
-            NamespaceError: it could not be started.
+            NamespaceError: it could not be started, or could not become an ordinary user's.
         """
+        _check_root()
         with contextlib.suppress(FileNotFoundError):  # a directory removed under the notebook
             request = {"cwd": os.getcwd(), **request}
         start = _START.format(path=[client.ROOT], program=program)
@@ -83,6 +86,25 @@ class Beside(Runner):
         message = {"op": "run", "argv": argv}
         text = json.dumps({"path": [*sys.path, client.ROOT], **request})
         return self._execute(what, message, text, sinks, timeout)
+
+
+def _check_root() -> None:
+    """Refuse to be root without the capabilities to become someone else.
+
+    Raises:
+        NamespaceError: it is so.
+    """
+    needed = 1 << _CAP_SETGID | 1 << _CAP_SETUID
+    if os.geteuid() != 0 or syscalls.capget()[0] & needed == needed:
+        return
+    reason = Reason(
+        "root needs CAP_SETUID and CAP_SETGID to become someone else (setresuid(2)), and as root a"
+        " mistake in the cell could change the machine",
+        f"effective capabilities {syscalls.capget()[0]:#x}",
+        "run the notebook as an ordinary user, or give it the two capabilities",
+    )
+    step, call = "run the cell as an ordinary user", f"setresuid({ORDINARY_ID})"
+    raise NamespaceError(step, errno.EPERM, call, reason)
 
 
 def become_ordinary(streams: Sequence[int] = ()) -> None:
@@ -100,7 +122,6 @@ def become_ordinary(streams: Sequence[int] = ()) -> None:
                 os.fchown(fd, ORDINARY_ID, ORDINARY_ID)
             os.setgroups([])
             os.setresgid(ORDINARY_ID, ORDINARY_ID, ORDINARY_ID)
-            _drop_bounding()
             os.setresuid(ORDINARY_ID, ORDINARY_ID, ORDINARY_ID)
         except OSError as error:
             # Root of a user namespace without that id: an ordinary user already, to the host.
@@ -113,7 +134,7 @@ def become_ordinary(streams: Sequence[int] = ()) -> None:
 
 
 def _drop_bounding() -> None:
-    """Drop the bounding set, so that no program executed later gains a capability."""
+    """Drop the bounding set, or uid 0 would have every capability again after an exec."""
     with contextlib.suppress(OSError):  # EINVAL: beyond the last; EPERM: no CAP_SETPCAP
         for capability in range(_CAPABILITIES):
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
@@ -131,8 +152,8 @@ def main(program: str) -> NoReturn:
     """
     with open(0, closefd=False) as file:
         request = json.load(file)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    child.close_others({3})  # above all the agent's own socket, by whose end others know its death
     sys.path[:] = request["path"]
     module, _, name = program.partition(":")
     function = getattr(__import__(f"nsedu.{module}", fromlist=[name]), name)

@@ -35,6 +35,7 @@ class Interpreter:
         box._require()
         self._who = repr(box)
         self._cells = 0
+        self.told = False  # whether an error has said that it ended
         start = _START.format(root=[client.ROOT], path=[*sys.path, client.ROOT])
         argv = [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", start]
         message = {"op": "run", "argv": argv, "env": process.environment(box._agent)}
@@ -119,6 +120,7 @@ class Interpreter:
             from nsedu import explain
 
             return explain.error(message)
+        self.told = True
         status = int(message["exit"])
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else (
             f"ended with exit status {status}"
@@ -153,6 +155,11 @@ def of(box: Sandbox) -> Interpreter:
     box._require()
     found = _of_sandbox.get(box)
     if found is None or not found.alive:
+        if found is not None and not found.told:
+            print(
+                f"The Python interpreter of {box!r} had ended; its variables are gone.",
+                file=sys.stderr,
+            )
         found = _of_sandbox[box] = Interpreter(box)
     return found
 

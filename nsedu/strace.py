@@ -82,13 +82,12 @@ def decode(text: str, ids: Iterable[int] = ()) -> list[str]:
     """
     program: dict[int, str] = {}
     rows: list[tuple[int, str, str]] = []
-    parent: int | None = None
+    forked: list[Call] = []
     for call in calls(text):
         if call.pid not in program:
-            # A process does what its parent did until it executes something else.
-            program[call.pid] = program.get(parent, "") if parent is not None else ""
+            program[call.pid] = program.get(_parent(call.pid, forked), "")
         if call.name in ("fork", "vfork", "clone", "clone3"):
-            parent = call.pid
+            forked.append(call)
         if call.name in ("execve", "execveat") and call.result == "0":
             program[call.pid] = _basename(call.arguments)
         shown = _show(call, {str(number) for number in ids} - {"0"})
@@ -99,6 +98,15 @@ def decode(text: str, ids: Iterable[int] = ()) -> list[str]:
         letters.setdefault(pid, _letter(len(letters)))
     width = max((len(name) for _, name, _ in rows), default=0)
     return [f"{letters[pid]} {name:<{width}}  {shown}" for pid, name, shown in rows]
+
+
+def _parent(pid: int, forked: list[Call]) -> int:
+    """Who forked a process, which does what its parent did until it executes something else.
+
+    The parent knows it by this number, or in an inner pid namespace by another.
+    """
+    named = [call.pid for call in forked if call.result == str(pid)]
+    return (named or [call.pid for call in forked] or [pid])[-1]
 
 
 def _letter(number: int) -> str:

@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import Any
 
-from nsedu import ordinary, strace
+from nsedu import cell, ordinary, strace
 from nsedu.process import CommandFailed
 from nsedu.sandbox import Sandbox
 
@@ -48,8 +48,7 @@ def run(
         raise TraceRefused(
             "strace is not installed; install it (apt install strace) and run this cell again."
         )
-    # On the script's own first line, so that bash numbers the lines as the cell does.
-    argv = [*_STRACE, "bash", "-euo", "pipefail", "-c", "exec 3>&-; " + script]
+    argv = [*_STRACE, *cell.bash(script, "exec 3>&-; ")]
     out, err, trace = bytearray(), bytearray(), bytearray()
     sinks: list[Any] = [out.extend, err.extend, trace.extend]
     status = 0
