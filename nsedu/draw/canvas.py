@@ -116,6 +116,7 @@ class Canvas:
         self.text(MARGIN, y, title, 16, bold=True)
         y += 22
         for sentence in below:
+            sentence = sentence[:1].upper() + sentence[1:]
             for line in wrap(sentence, 12, width - 2 * MARGIN):
                 self.text(MARGIN, y, line, 12, fill=SOFT_INK)
                 y += 17

@@ -120,3 +120,8 @@ def known(snapshot: Snapshot) -> set[tuple[str, int]]:
         if link in TYPE_OF_LINK
     }
     return found | set(snapshot.namespaces)
+
+
+def unread(snapshot: Snapshot) -> list[str]:
+    """What the look could not read, a sentence each."""
+    return [f"could not read {clean(reason)}: {n}" for reason, n in snapshot.unread.items()]

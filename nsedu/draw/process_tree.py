@@ -6,7 +6,7 @@ from nsedu.draw import cells, legend
 from nsedu.draw.canvas import Canvas
 from nsedu.draw.forest import Row, fold, gather, plant, processes_in, rows
 from nsedu.draw.grid import Line, Sheet, text_rows
-from nsedu.draw.names import Letters, clean
+from nsedu.draw.names import Letters, unread
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.records import Snapshot
@@ -53,11 +53,6 @@ def tree(snapshot: Snapshot) -> Picture:
         canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
         y += 18
     return canvas.picture(TITLE, "\n".join(text), sheet.width, y + 4)
-
-
-def unread(snapshot: Snapshot) -> list[str]:
-    """What the look could not read, a sentence each."""
-    return [f"could not read {clean(reason)}: {n}" for reason, n in snapshot.unread.items()]
 
 
 def _dull(row: Row) -> bool:
