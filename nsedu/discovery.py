@@ -261,8 +261,9 @@ class Discovery:
 
     def _record(self, key: Key) -> Namespace:
         found = self.found[key]
-        owner = self.found.get(("user", found.owner)) if found.owner is not None else None
-        uid = found.uid if key[0] == "user" else owner and owner.uid
+        uid = found.uid
+        if key[0] != "user" and found.owner is not None:
+            uid = self.found["user", found.owner].uid
         return Namespace(
             key[0], key[1], found.parent, found.owner, uid, tuple(found.members), tuple(found.pins)
         )

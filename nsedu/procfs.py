@@ -12,6 +12,7 @@ import os
 VANISHED = (FileNotFoundError, ProcessLookupError)
 READ = os.O_RDONLY | os.O_CLOEXEC
 DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+CHILDREN = "/proc/thread-self/children"  # with CONFIG_PROC_CHILDREN
 PF_KTHREAD = 0x00200000  # <linux/sched.h>: field 9 of /proc/PID/stat
 
 
@@ -73,7 +74,7 @@ def family(pid: int) -> list[int]:
     """
     if not os.path.exists(f"/proc/{pid}/task"):
         raise ProcessLookupError(errno.ESRCH, f"there is no process {pid} to look at")
-    if not os.path.exists("/proc/thread-self/children"):  # a kernel without CONFIG_PROC_CHILDREN
+    if not os.path.exists(CHILDREN):
         return _family_by_parents(pid)
     found = [pid]
     for parent in found:  # which grows as children are found
@@ -99,9 +100,10 @@ def _family_by_parents(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for one in all_pids():
         try:
-            children.setdefault(parse_stat(read(f"/proc/{one}/stat")).ppid, []).append(one)
+            ppid = parse_stat(read(f"/proc/{one}/stat"))[1]
         except VANISHED:
             continue
+        children.setdefault(ppid, []).append(one)
     found = [pid]
     for parent in found:
         found += children.get(parent, [])
