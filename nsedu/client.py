@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import fcntl
 import os
 import resource
 import select
@@ -103,17 +104,20 @@ class Agent:
     def __init__(self) -> None:
         self.socket, theirs = wire.pair()
         self.environment = dict(os.environ)
-        code = _START.format(root=ROOT, fd=theirs.fileno(), pid=os.getpid())
+        # A notebook started without standard streams has numbers 0 to 2 free: none of them will do.
+        control = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
+        code = _START.format(root=ROOT, fd=control, pid=os.getpid())
         command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
         try:
             self.process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, start_new_session=True,
+                command, pass_fds=[control], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=None if _is_open(2) else subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             number = error.errno or errno.EIO
             raise explain.error(explain.failure("agent", number, sys.executable)) from None
         finally:
+            os.close(control)
             theirs.close()
         roles[self.process.pid] = "agent"
 
@@ -131,6 +135,14 @@ class Agent:
             self.process.kill()
             self.process.wait()
         roles.pop(self.process.pid, None)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 _current: Agent | None = None

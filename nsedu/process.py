@@ -168,11 +168,12 @@ class Process:
                 raise client.gone("use the sandbox", who)
             if "failed" in received[0]:
                 raise explain.error(received[0])
+            self._pidfd = received[1][0]
+            with client.room("exec"):
+                self.pid = pid_of(self._pidfd)
         except BaseException:
             self._close()
             raise
-        self._pidfd = received[1][0]
-        self.pid = pid_of(self._pidfd)
         if self.returncode is None and client.wait(reply.fileno(), 0):
             # A command that could not be executed says so at once; one that has ended is no error.
             with contextlib.suppress(BlockingIOError):

@@ -74,8 +74,6 @@ class Sandbox(Runner):
         TypeError, ValueError: an argument is wrong; nothing has been created.
     """
 
-    pid: int
-    _pidfd: int
     _id: str
 
     def __init__(
@@ -102,6 +100,7 @@ class Sandbox(Runner):
         self._outer = outer
         self._new, self._joined = frozenset(new), dict(joined)
         self._owner = os.getpid()
+        self.pid = self._pidfd = -1
         # Also the name of its control group; that of a sandbox inside begins with it.
         self._id = f"{outer._id}.{serial}" if outer else f"nsedu-{self._owner}-{serial}"
         self._inner: weakref.WeakSet[Sandbox] = weakref.WeakSet()
@@ -156,7 +155,7 @@ class Sandbox(Runner):
         except BaseException as error:
             control.close()
             self._end(force=not isinstance(error, NamespaceError) or error.errno != errno.ESRCH)
-            if hasattr(self, "_pidfd"):
+            if self._pidfd >= 0:
                 os.close(self._pidfd)
                 roles.pop(self.pid, None)
             raise
@@ -247,7 +246,7 @@ class Sandbox(Runner):
             client.wait(reply.fileno(), 10)
             reply.close()
         except OSError:  # its maker has gone
-            if force and hasattr(self, "_pidfd"):
+            if force and self._pidfd >= 0:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
