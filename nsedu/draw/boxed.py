@@ -69,7 +69,7 @@ def _sense(kind: NsType) -> str:
     if kind.name == "pid":
         return "each lies in its parent, from where its processes can be seen too"
     if kind.hierarchical:
-        return "each lies in its parent; the owner is who created it"
+        return "each lies in its parent, and belongs to the user who made it"
     return f"each {kind.name} namespace lies in the user namespace that owns it"
 
 
@@ -84,6 +84,7 @@ class _Builder:
         missing = sorted(known(snapshot) - set(snapshot.namespaces))
         self.namespaces = snapshot.namespaces | {key: Namespace(*key) for key in missing}
         self.members: dict[int, list[Process]] = {}
+        self.reader = next((p.uid for p in self.order if p.role.startswith("this ")), None)
         for process in self.order:
             if kind.name in process.links:
                 self.members.setdefault(process.links[kind.name], []).append(process)
@@ -132,8 +133,9 @@ class _Builder:
     def _box(self, ns: Namespace) -> Box:
         members = self.members.get(ns.ns, [])
         facts = []
-        if ns.type == "user" and ns.uid is not None:
-            facts.append(f"owner uid {ns.uid}")
+        if ns.type == "user" and ns.uid is not None and ns.parent is not None:
+            # By name if it is the reader: a picture is the same whoever looks at his own work.
+            facts.append("made by you" if ns.uid == self.reader else f"made by uid {ns.uid}")
         if ns.type == "pid" and ns.owner is not None and ns.owner in self.letters.of_type("user"):
             facts.append(f"owner user {self.letters.of('user', ns.owner)}")
         if not members:

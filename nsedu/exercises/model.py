@@ -35,8 +35,9 @@ class World:
     Attributes:
         seen: a look at the machine.
         me: who is looking.
-        yours: the processes of the same user, wherever they were started, except what other
-            notebooks run: two chapters open side by side do not solve each other's exercises.
+        yours: your processes: for a notebook all below its JupyterLab, terminals included, but not
+            what other notebooks run (two chapters open side by side do not solve each other's
+            exercises); from the command line, all of the same user.
     """
 
     seen: Snapshot
@@ -88,9 +89,11 @@ def world(root: int | None = None) -> World:
     """The state of the kernel now.
 
     Args:
-        root: a pid, to count only that process and what is below it; None for all of the user's.
+        root: a pid, to count only that process and what is below it; found out unless given.
     """
-    seen = snapshot("machine" if root is None else root)
+    if root is None:  # what starts a kernel tells it its own pid in this variable
+        root = int(os.environ.get("JPY_PARENT_PID", "1"))
+    seen = snapshot("machine" if root == 1 or not os.path.exists(f"/proc/{root}") else root)
     me = snapshot("mine").processes[int(os.readlink("/proc/self"))]
     others: set[int] = set()  # other notebooks and, since parents come first, all below them
     for pid, process in seen.processes.items():
