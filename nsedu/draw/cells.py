@@ -18,7 +18,8 @@ class Cell(NamedTuple):
     Attributes:
         letter: the letter of its namespace.
         look: "same" (as the parent's), "new" (first met in this row), "other" (not the parent's,
-            but met above), "apart" (no parent to compare with), "unread", "moved" or "gone".
+            but met above), "apart" (no parent to compare with), "unread", "absent" (the kernel has
+            no such type), "moved" or "gone".
         band: the namespace whose band runs through this cell, None for none.
         home: whether it is the namespace of the first row.
         onward: "▸" and a letter if its children will live elsewhere, else "".
@@ -57,7 +58,7 @@ class Cells:
     def _cell(self, type: NsType, process: Process, parent: Process | None) -> Cell:
         ns = process.links.get(type.name)
         if ns is None:
-            return Cell("?", "unread")
+            return Cell("?", "unread") if type.name in self._links else Cell("–", "absent")
         above = parent.links.get(type.name) if parent else None
         first = (type.name, ns) not in self._met
         self._met.add((type.name, ns))
@@ -87,6 +88,8 @@ def notes(cells: Iterable[Cell]) -> Iterator[str]:
     yield from _onward(found)
     if any(cell.look == "unread" for cell in found):
         yield "? not readable"
+    if any(cell.look == "absent" for cell in found):
+        yield "– this kernel has no namespaces of the type"
 
 
 def _onward(cells: list[Cell]) -> Iterator[str]:
@@ -103,6 +106,7 @@ MEANINGS = {
     "new": "first met in this row",
     "other": "not the parent row's, but met above",
     "unread": "not readable",
+    "absent": "not in this kernel",
 }
 _SAMPLE_TYPE = "net"
 
@@ -125,7 +129,7 @@ def samples(
     for look, meaning in meanings.items():
         if look not in looks:
             continue
-        letter = {"apart": "A", "unread": "?", "moved": "A→B"}.get(look, "B")
+        letter = {"apart": "A", "unread": "?", "absent": "–", "moved": "A→B"}.get(look, "B")
         cell = Cell(letter, look, home=look == "apart")
         chip = 40 if look == "moved" else 28
         taken = chip + 6 + measure(meaning, 12) + 8

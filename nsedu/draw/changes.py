@@ -25,6 +25,7 @@ MEANINGS = {
     "moved": "changed",
     "gone": "was there",
     "unread": "not readable",
+    "absent": "not in this kernel",
 }
 
 

@@ -48,6 +48,7 @@ def shorten(text: str, width: int) -> str:
     """The text, cut to ``width`` columns with an ellipsis if it is longer."""
     if columns(text) <= width:
         return text
+    text = text[: 4 * width]  # a command line may be megabytes
     while columns(text) > width - 1:
         text = text[:-1]
     return text + "…"

@@ -24,14 +24,6 @@ class Picture:
     def __repr__(self) -> str:
         return self.text
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Picture):
-            return NotImplemented
-        return (self.svg, self.text) == (other.svg, other.text)
-
-    def __hash__(self) -> int:
-        return hash((self.svg, self.text))
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
 
