@@ -66,8 +66,8 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[i
         data, ancillary, got, _ = sock.recvmsg(
             LONGEST, socket.CMSG_SPACE(MOST_FDS * 4), socket.MSG_CMSG_CLOEXEC | flags
         )
-    except ConnectionResetError:
-        return None
+    except ConnectionResetError:  # it left messages of ours unread; its own may still be here
+        return receive(sock, flags)
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds += struct.unpack(f"{len(payload) // 4}i", payload[: len(payload) // 4 * 4])

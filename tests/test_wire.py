@@ -116,6 +116,16 @@ def test_a_message_sent_before_the_end_is_still_read(ends: Pair) -> None:
     assert wire.receive(ends[1]) is None
 
 
+def test_a_message_sent_before_the_end_is_read_even_if_the_other_left_some_unread(
+    ends: Pair,
+) -> None:
+    wire.send(ends[1], {"unread": True})
+    wire.send(ends[0], {"last": "words"})
+    ends[0].close()
+    assert wire.receive(ends[1]) == ({"last": "words"}, [])
+    assert wire.receive(ends[1]) is None
+
+
 def test_sending_to_one_who_has_gone_is_an_error_and_no_signal(ends: Pair) -> None:
     ends[0].close()
     with pytest.raises(BrokenPipeError):
