@@ -18,8 +18,8 @@ from nsedu.records import Process, Snapshot
 MOST_ROWS = 160
 TITLE = "What changed"
 MEANINGS = {
-    "apart": "the first row's, as before",
-    "same": "another, as before",
+    "apart": "the first row's",
+    "same": "another",
     "new": "a namespace that came",
     "other": "not the parent row's",
     "moved": "changed",
@@ -62,7 +62,7 @@ class _Diff:
             pid: process for pid, process in before.processes.items() if pid not in after.processes
         }
         roots = fold(plant(union), self._likeness)
-        self.rows = rows(gather(roots, self._unchanged, "… {} unchanged"))
+        self.rows = rows(gather(roots, self._unchanged, "… {} unchanged", least=2))
 
     def picture(self) -> Picture:
         drawn = self.rows[:MOST_ROWS]

@@ -125,21 +125,25 @@ def fold(
     return merge(roots)
 
 
-def gather(roots: list[Node], dull: Callable[[Row], bool], phrase: str = "… {} more") -> list[Node]:
-    """Draw in one row, for each parent, what below it is not worth a row.
+def gather(
+    roots: list[Node], dull: Callable[[Row], bool], phrase: str = "… {} more", least: int = 3
+) -> list[Node]:
+    """Draw in one row, for each parent, what below it is not worth rows of its own.
 
     Args:
         roots: the forest; its nodes are changed.
         dull: whether a row alone is not worth it; with all below it so, it goes.
         phrase: the name of such a row, with a place for the number of processes.
+        least: how many rows it must replace.
     """
     goes: dict[int, bool] = {}
     weight: dict[int, int] = {}
+    height: dict[int, int] = {}
 
     def reduce(siblings: list[Node]) -> list[Node]:
         idle = [node for node in siblings if goes[id(node)]]
         number = sum(weight[id(node)] for node in idle)
-        if len(idle) + sum(len(node.children) for node in idle) < 2:
+        if sum(height[id(node)] for node in idle) < least:
             return siblings
         rest = Node(idle[0].process, phrase.format(number), number)
         return [node for node in siblings if not goes[id(node)]] + [rest]
@@ -147,6 +151,7 @@ def gather(roots: list[Node], dull: Callable[[Row], bool], phrase: str = "… {}
     order = rows(roots)
     for row in reversed(order):
         node = row.node
+        height[id(node)] = 1 + sum(height[id(child)] for child in node.children)
         goes[id(node)] = dull(row) and all(goes[id(child)] for child in node.children)
         weight[id(node)] = node.count * (1 + sum(weight[id(child)] for child in node.children))
     for row in order:
