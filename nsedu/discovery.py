@@ -213,11 +213,14 @@ class Discovery:
         Args:
             order: the pids in tree order, which decides what appears first.
         """
+        for found in self.found.values():
+            found.pins = list(dict.fromkeys(found.pins))
         groups = self._note_members(order)
         ranked: dict[Key, None] = {}
         for group in groups:
             ranked.update(dict.fromkeys((TYPE_OF_LINK[k], ns) for k, ns in group.links.items()))
-        ranked.update(dict.fromkeys(self.found))
+        alive = self._alive()
+        ranked.update(dict.fromkeys(key for key in self.found if key in alive))
         self._note_relations(ranked)
         records: dict[Key, Namespace] = {}
         for name in NAMES:
@@ -225,6 +228,25 @@ class Discovery:
                 if key[0] == name:
                     records[key] = self._record(key)
         return records
+
+    def _alive(self) -> set[Key]:
+        """What something keeps, and what that needs: not what a process took with it meanwhile.
+
+        Mount namespaces count always, since the kernel's own list of them says what keeps none.
+        """
+        todo = [key for key, found in self.found.items() if found.pins or key[0] == "mnt"]
+        alive: set[Key] = set()
+        while todo:
+            key = todo.pop()
+            if key in alive:
+                continue
+            alive.add(key)
+            found = self.found[key]
+            if found.parent is not None:
+                todo.append((key[0], found.parent))
+            if found.owner is not None:
+                todo.append(("user", found.owner))
+        return alive
 
     def _note_members(self, order: list[int]) -> list[Group]:
         place = {pid: i for i, pid in enumerate(order)}

@@ -12,6 +12,8 @@ from nsedu.nstypes import LINKS
 from nsedu.procfs import DIRECTORY, VANISHED, read
 from nsedu.records import Process
 
+MAY_NOT = "threads and open files of a process that the reader may not inspect"
+
 _LISTABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 # Where each kind of socket is listed in /proc/PID/net, and in which column its inode number stands.
@@ -24,7 +26,7 @@ def look(discovery: Discovery, processes: Iterable[Process]) -> None:
     sockets = _Sockets(discovery)
     for process in processes:
         if not process.links:
-            discovery.miss("threads and open files of a process that the reader may not inspect")
+            discovery.miss(MAY_NOT)
             continue
         try:
             numbers, found = _open_files(discovery, process)
@@ -34,16 +36,17 @@ def look(discovery: Discovery, processes: Iterable[Process]) -> None:
                 sockets.look(process, found)
         except VANISHED:
             continue
+        except PermissionError:  # its user has changed meanwhile
+            discovery.miss(MAY_NOT)
 
 
 def _open_files(discovery: Discovery, process: Process) -> tuple[list[str], list[tuple[str, str]]]:
     try:
         return _descriptors(discovery, process.pid, f"/proc/{process.pid}/fd")
     except PermissionError:
-        # One that has ended has none; but then the directory belongs to root.
         if "mnt" in process.links:
-            discovery.miss("open files of a process that the reader may not inspect")
-        return [], []
+            raise
+        return [], []  # one that has ended has none, but its directory belongs to root now
 
 
 def _descriptors(
@@ -60,7 +63,7 @@ def _descriptors(
                 text = readlink(number, dir_fd=directory)
             except VANISHED:
                 continue
-            if text[0] == "/":
+            if text.startswith("/"):
                 if text.endswith("/net/tun"):  # no socket, but there is one inside
                     sockets.append((number, ""))
             elif text.startswith("socket:"):
@@ -166,5 +169,7 @@ class _Sockets:
                     lines = read(f"/proc/{process.pid}/net/{kind}").splitlines()[1:]
                 except OSError:  # no such kind on this machine, or the process has gone
                     continue
-                self.listed[ns].update(line.split(None, column + 1)[column] for line in lines)
+                self.listed[ns].update(
+                    field[0] for line in lines if (field := line.split()[column : column + 1])
+                )
         return text[8:-1].encode() in self.listed[ns]

@@ -27,7 +27,8 @@ def look(discovery: Discovery, everywhere: bool) -> None:
     try:
         for ns in list(discovery.seers):
             mounts.seen(ns)
-        mounts.hidden_so_far()
+        mounts.held_by_descriptors()
+        mounts.visit()
         if everywhere:
             mounts.kernels_list()
     finally:
@@ -38,7 +39,8 @@ class _Mounts:
     def __init__(self, discovery: Discovery) -> None:
         self.discovery = discovery
         self.scout = Scout()
-        self.entered: set[Key] = set()
+        self.noted: set[Key] = set()
+        self.todo: list[tuple[int, Key]] = []  # open mount namespaces that no process is in
 
     def seen(self, ns: int) -> None:
         """Look into a mount namespace through the processes in it."""
@@ -91,15 +93,14 @@ class _Mounts:
             return
         try:
             self.discovery.climb(fd, key)
-            if key[0] == "mnt":
-                self._enter(fd, key)
+            self._note(fd, key)
         finally:
             os.close(fd)
 
-    def hidden_so_far(self) -> None:
-        """Look into the mount namespaces that only a descriptor led to."""
-        for key, found in list(self.discovery.found.items()):
-            if key[0] != "mnt" or key[1] in self.discovery.seers or key in self.entered:
+    def held_by_descriptors(self) -> None:
+        """Note the mount namespaces that open descriptors led to."""
+        for key, found in self.discovery.found.items():
+            if key[0] != "mnt" or key[1] in self.discovery.seers or key in self.noted:
                 continue
             for pin in found.pins:
                 if pin.kind != "fd":
@@ -108,10 +109,8 @@ class _Mounts:
                     fd = open_file(f"/proc/{pin.pid}/fd/{pin.detail}", key)
                 except OSError:
                     continue
-                try:
-                    self._enter(fd, key)
-                finally:
-                    os.close(fd)
+                self._note(fd, key)
+                os.close(fd)
                 break
 
     def kernels_list(self) -> None:
@@ -125,7 +124,8 @@ class _Mounts:
                     fd = following
                     key = ("mnt", os.fstat(fd).st_ino)
                     self.discovery.climb(fd, key)
-                    self._enter(fd, key)
+                    self._note(fd, key)
+                    self.visit()
             except OSError as error:
                 if error.errno == errno.EPERM:
                     self.discovery.miss("the kernel's list of mount namespaces, which is for root")
@@ -135,11 +135,22 @@ class _Mounts:
             finally:
                 os.close(fd)
 
+    def _note(self, fd: int, key: Key) -> None:
+        """Remember a mount namespace to look into, unless a process lets us see it."""
+        if key[0] == "mnt" and key not in self.noted and key[1] not in self.discovery.seers:
+            self.noted.add(key)
+            self.todo.append((os.dup(fd), key))
+
+    def visit(self) -> None:
+        """Look into the mount namespaces noted, and those that are mounted in them, and so on."""
+        while self.todo:
+            fd, key = self.todo.pop()
+            try:
+                self._enter(fd, key)
+            finally:
+                os.close(fd)
+
     def _enter(self, fd: int, key: Key) -> None:
-        """Look into a mount namespace that no process lets us see."""
-        if key in self.entered or key[1] in self.discovery.seers:
-            return
-        self.entered.add(key)
         try:
             owner = syscalls.ns_get_userns(fd)
         except OSError:

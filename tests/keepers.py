@@ -233,6 +233,38 @@ def _empty_mount_namespace() -> tuple[int, dict[str, Any]]:
     return fd, kept("net", ns, "bind", None, where)
 
 
+def mount_namespace_within_another() -> dict[str, Any]:
+    """A mount namespace without a process, mounted in another one without a process."""
+    lodger = Lodger(lambda: unshare(NEWNET))
+    ns = number(lodger.path("net"))
+    reader, writer = os.pipe()
+
+    def make_outer() -> None:
+        new_mount_namespace()
+        Path("/tmp/inner").touch()
+        if os.fork() == 0:
+            mount(f"/proc/{os.read(reader, 100).decode()}/ns/mnt", "/tmp/inner", None, MS_BIND)
+            os._exit(0)
+
+    def make_inner() -> None:
+        new_mount_namespace()
+        Path("/tmp/kept").touch()
+        mount(lodger.path("net"), "/tmp/kept", None, MS_BIND)
+
+    outer = Lodger(make_outer)
+    fd = os.open(outer.path("mnt"), os.O_RDONLY)
+    inner = Lodger(make_inner)
+    where = f"mnt:[{number(inner.path('mnt'))}]/tmp/kept"
+    os.write(writer, str(inner.pid).encode())
+    table = Path(f"/proc/{outer.pid}/mountinfo")
+    while "/tmp/inner" not in table.read_text():
+        os.sched_yield()
+    for one in (inner, outer, lodger):
+        one.leave()
+    os.set_inheritable(fd, False)
+    return kept("net", ns, "bind", None, where)
+
+
 def covered_bind_mount() -> dict[str, Any]:
     """A UTS namespace at a mount point that another mount covers: there, but out of reach."""
     answer = bind_mount()
@@ -246,7 +278,7 @@ KEEPERS: dict[str, Callable[[], dict[str, Any] | None]] = {
         descriptor, bind_mount, bind_mount_in_a_changed_root, socket_alone, thread,
         thread_without_its_first, descriptor_of_a_thread, namespace_for_children,
         clocks_for_children, mount_namespace_without_a_process, mount_namespace_nobody_can_see,
-        covered_bind_mount,
+        mount_namespace_within_another, covered_bind_mount,
     )
 }  # fmt: skip
 

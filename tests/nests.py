@@ -23,6 +23,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 FLAG_NAMES = {
     0x20000: "mnt", 0x4000000: "uts", 0x8000000: "ipc", 0x20000000: "pid", 0x40000000: "net",
@@ -163,6 +164,18 @@ def built(nest: Nest) -> Iterator[int]:
         process.wait()
 
 
+def lsns() -> list[dict[str, Any]]:
+    """What lsns(8) says; it gives up when a process ends under its eyes, so it is asked again."""
+    command = ["lsns", "--json", "--output", "NS,TYPE,NPROCS,PID"]
+    for _ in range(20):
+        result = subprocess.run(command, capture_output=True)
+        if result.returncode == 0:
+            break
+    result.check_returncode()
+    rows: list[dict[str, Any]] = json.loads(result.stdout)["namespaces"]
+    return rows
+
+
 def main() -> None:
     from nsedu.records import rows
     from nsedu.snapshot import snapshot
@@ -180,8 +193,7 @@ def main() -> None:
             "unread": look.unread,
         }
         if shutil.which("lsns"):
-            lsns = ["lsns", "--json", "--output", "NS,TYPE,NPROCS,PID"]
-            answer["lsns"] = json.loads(subprocess.check_output(lsns))["namespaces"]
+            answer["lsns"] = lsns()
     print(json.dumps(answer))
 
 
