@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from nsedu import cell, client, process, syscalls, wire
 from nsedu.errors import NamespaceError
+from nsedu.roles import roles
 from nsedu.sandbox import Sandbox
 
 _START = (
@@ -38,7 +39,8 @@ class Interpreter:
         self.told = False  # whether an error has said that it ended
         start = _START.format(root=[client.ROOT], path=[*sys.path, client.ROOT])
         argv = [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", start]
-        message = {"op": "run", "argv": argv, "env": process.environment(box._agent)}
+        env = process.environment(box._agent)
+        message = {"op": "run", "argv": argv, "env": env, "pidfd": True}
         self._requests, theirs = wire.pair()
         null = os.open(os.devnull, os.O_RDWR)
         try:
@@ -50,7 +52,25 @@ class Interpreter:
         finally:
             os.close(null)
             theirs.close()
-        weakref.finalize(self, _close, self._requests, self._life)
+        try:
+            (pidfd,) = self._started(box.timeout)
+        except BaseException:
+            _close(self._requests, self._life, 0)
+            raise
+        self._pid = process.pid_of(pidfd)
+        os.close(pidfd)
+        roles[self._pid] = f"Python of {self._who}"
+        weakref.finalize(self, _close, self._requests, self._life, self._pid)
+
+    def _started(self, timeout: float) -> list[int]:
+        if not client.wait(self._life.fileno(), timeout):
+            raise client.no_answer("start", timeout, self._who)
+        received = wire.receive(self._life)
+        if received is None:
+            raise client.gone("start", self._who)
+        if "failed" in received[0]:
+            raise _explained(received[0])
+        return received[1]
 
     @property
     def alive(self) -> bool:
@@ -115,13 +135,10 @@ class Interpreter:
         self.close()
         if received is None:
             return client.gone("start", f"the first process of {self._who}")
-        message = received[0]
-        if "failed" in message:
-            from nsedu import explain
-
-            return explain.error(message)
+        if "failed" in received[0]:
+            return _explained(received[0])
         self.told = True
-        status = int(message["exit"])
+        status = int(received[0]["exit"])
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else (
             f"ended with exit status {status}"
         )  # fmt: skip
@@ -132,15 +149,23 @@ class Interpreter:
 
     def close(self) -> None:
         """End it; safe to call again."""
-        _close(self._requests, self._life)
+        _close(self._requests, self._life, self._pid)
 
 
 _STREAMS = ("stdout", "stderr")
 
 
-def _close(requests: socket.socket, life: socket.socket) -> None:
+def _explained(message: dict[str, Any]) -> NamespaceError:
+    """The error for a sandbox's word that the interpreter could not be started."""
+    from nsedu import explain
+
+    return explain.error(message)
+
+
+def _close(requests: socket.socket, life: socket.socket, pid: int) -> None:
     requests.close()
     life.close()
+    roles.pop(pid, None)
 
 
 _of_sandbox: weakref.WeakKeyDictionary[Sandbox, Interpreter] = weakref.WeakKeyDictionary()

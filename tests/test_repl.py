@@ -17,6 +17,7 @@ from nsedu.cell import CellFailed
 from nsedu.errors import NamespaceError
 from nsedu.process import CommandTimedOut
 from nsedu.sandbox import Sandbox
+from nsedu.snapshot import snapshot
 
 pytestmark = pytest.mark.needs("userns", "uts")
 
@@ -160,6 +161,12 @@ def test_an_interpreter_that_ended_between_cells_is_said_too(
     assert eventually(lambda: not interpreter.alive)
     run(mars, "1")
     assert "its variables are gone" in capsys.readouterr().err
+
+
+def test_a_picture_calls_it_by_name(mars: Sandbox) -> None:
+    run(mars, "x = 1")
+    roles = [process.role for process in snapshot().processes.values()]
+    assert 'Python of sandbox "mars"' in roles
 
 
 def test_it_ends_with_the_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
