@@ -69,6 +69,7 @@ def _doctor(options: argparse.Namespace) -> int:
         print(report.to_json())
         return 0 if report.ok else 1
     _show(report.table())
+    print(report.also)
     return 0 if report.ok else 1
 
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -58,15 +60,21 @@ class Report:
         return json.dumps({"machine": self.machine, **rows})
 
     def table(self) -> Table:
-        """The report as a table."""
-        rows = [(r.type, "yes" if r.can else "no", r.how, r.note, r.remedy) for r in self.all]
-        return Table(("what", "works?", "how", "note", "what to do"), rows)
+        """One row per namespace type, and one for whatever else does not work."""
+        shown = [*self.rows, *(row for row in self.extras if not row.can)]
+        rows = [(r.type, "yes" if r.can else "no", r.how, r.note, r.remedy) for r in shown]
+        return Table(("what", "works?", "how", "note", "what to do"), rows).without_empty_columns()
+
+    @property
+    def also(self) -> str:
+        """What else works, in a line."""
+        return "works, too: " + "; ".join(f"{r.type} ({r.how})" for r in self.extras if r.can)
 
     def __repr__(self) -> str:
-        return repr(self.table())
+        return f"{self.table()}\n" + textwrap.fill(self.also, 100, subsequent_indent="  ")
 
     def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        return f"{self.table()._repr_html_()}<p>{html.escape(self.also)}</p>"
 
     @property
     def all(self) -> list[Row]:

@@ -21,6 +21,12 @@ class Table:
     ) -> None:
         self.columns, self.rows, self.widest = list(columns), [list(row) for row in rows], widest
 
+    def without_empty_columns(self) -> Table:
+        """The same table without the columns in which no row has a word."""
+        kept = [i for i in self._indices if any(row[i] for row in self.rows)]
+        rows = [[row[i] for i in kept] for row in self.rows]
+        return Table([self.columns[i] for i in kept], rows, self.widest)
+
     def __repr__(self) -> str:
         lines = [self.columns, *self.rows]
         wrapped = [[textwrap.wrap(cell, self.widest) or [""] for cell in line] for line in lines]
