@@ -113,7 +113,7 @@ class Canvas:
     def heading(self, title: str, below: list[str], width: float) -> float:
         """The title of the picture and sentences under it; returns the y below them."""
         y = MARGIN + 8.0
-        self.text(MARGIN, y, title, 16, bold=True)
+        self.text(MARGIN, y, fit(title, 17, width - 2 * MARGIN), 16, bold=True)
         y += 22
         for sentence in below:
             sentence = sentence[:1].upper() + sentence[1:]

@@ -64,7 +64,7 @@ class Sheet:
         room = WIDEST - 2 * MARGIN - 8 * self.pitch - 16
         marks = 18.0 if any(line.mark for line in lines) else 0.0
         deepest = max((line.row.depth for line in lines), default=0)
-        self.indent = min(18.0, room / 2 / max(1, deepest))
+        self.indent = min(18.0, (room - 110) / max(1, deepest))
         self.start = MARGIN + marks
         names = max(
             (
@@ -120,13 +120,13 @@ class Sheet:
                         fill=PANEL if line.mark == "+" else INK)  # fmt: skip
 
     def _branches(self, canvas: Canvas, top: float) -> None:
-        reach = min(10.0, self.indent * 0.6)
+        reach, stem = self.indent * 0.55, self.indent * 0.28
         ends: list[float] = []  # for each level, the y down to which its stem is drawn
         for index, line in enumerate(self.lines):
             depth, y = line.row.depth, top + (index + 0.5) * self.row
             ends[depth:] = [y + 9]
             if depth:
-                x = self.start + (depth - 1) * self.indent + 5
+                x = self.start + (depth - 1) * self.indent + stem
                 canvas.path(f"M{x:.1f} {ends[depth - 1]:.1f}V{y:.1f}h{reach:.1f}", TREE_LINE)
                 ends[depth - 1] = y
 
