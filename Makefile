@@ -28,10 +28,13 @@ $(STAMP): requirements.lock pyproject.toml tools/setup.sh
 lab: setup  ## Open JupyterLab at the first notebook (LAB_FLAGS=... adds options)
 	@sh tools/lab.sh $(LAB_FLAGS)
 
-test: test-code test-notebooks  ## Run every test, then every notebook, strictly
+test: test-code test-notebooks test-host  ## Run every test, then every notebook, strictly
 
 test-code: setup  ## Run the tests of the code (PYTEST_FLAGS=... adds options)
-	$(PY) -m pytest $(PARALLEL) $(PYTEST_FLAGS) tests
+	$(PY) -m pytest $(PARALLEL) -m "not host" $(PYTEST_FLAGS) tests
+
+test-host: setup  ## Run the notebooks once more, alone, and look for what they leave on the host
+	$(PY) -m pytest -m host $(PYTEST_FLAGS) tests
 
 test-notebooks: setup  ## Run every notebook and compare it with its committed outputs
 ifeq ($(NOTEBOOKS),)
@@ -63,4 +66,4 @@ clean:  ## Remove the environment and every cache
 	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name .git -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | xargs rm -rf
 
-.PHONY: help setup lab test test-code test-notebooks notebooks bench lint lock clean
+.PHONY: help setup lab test test-code test-notebooks test-host notebooks bench lint lock clean

@@ -33,6 +33,7 @@ def main(control_fd: int, notebook: int) -> None:
     if os.getppid() != notebook:
         return
     build.name_process("nsedu-agent")
+    os.set_inheritable(control_fd, False)  # or a command started here would hold it open
     # Forks share this process's memory until someone writes to it; the collector writes everywhere.
     gc.collect()
     gc.freeze()
