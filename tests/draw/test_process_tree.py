@@ -1,0 +1,182 @@
+"""The process tree: its text to the letter, what is folded, gathered and cut."""
+
+from __future__ import annotations
+
+import pytest
+from hand_made import Family, lines, mars_and_venus, nested, notebook, parsed, texts
+
+from nsedu import draw
+from nsedu.records import Snapshot
+
+
+def test_the_text_says_where_each_process_differs_from_its_parent():
+    assert str(draw.tree(mars_and_venus())) == lines(
+        """
+process                     mnt uts ipc pid net user cgroup time
+this notebook                A   A   A   A   A   A     A     A
+└─ agent                     ·   ·   ·   ·   ·   ·     ·     ·
+   ├─ sandbox "mars"         ·   B   ·   ·   ·   B     ·     ·
+   └─ sandbox "venus"        ·   C   ·   ·   ·   C     ·     ·
+uts A uts:[4026531831]  B uts:[4026532009]  C uts:[4026532011]
+user A user:[4026531835]  B user:[4026532008]  C user:[4026532010]
+only A mnt:[4026531830]  ipc:[4026531832]  pid:[4026531833]  net:[4026531834]  \
+cgroup:[4026531836]  time:[4026531837]
+· same as the parent row
+"""
+    )
+
+
+def test_nesting_joining_and_namespaces_for_children_are_told():
+    assert str(draw.tree(nested())) == lines(
+        """
+process                     mnt uts ipc pid net user cgroup time
+this notebook                A   A   A   A   A   A     A     A
+└─ agent                     ·   ·   ·   ·   ·   ·     ·     ·
+   ├─ sandbox "web"          ·   ·   ·   B   B   B     ·     ·
+   │  ├─ nginx × 2           ·   ·   ·   ·   ·   ·     ·     ·
+   │  ├─ bash                ·   ·   ·   ·   ·   ·     ·     ·
+   │  └─ sandbox "db"        ·   ·   ·   C   ·   C     ·     ·
+   │     └─ postgres         ·   ·   ·   ·   ·   ·     ·    ·▸B
+   ├─ sidecar                ·   ·   ·   ·   B   ·     ·     ·
+   └─ unshare                ·   ·   ·  ·▸?  ·   ·     ·     ·
+pid A pid:[4026531833]  B pid:[4026532009]  C pid:[4026532012]
+net A net:[4026531834]  B net:[4026532010]
+user A user:[4026531835]  B user:[4026532008]  C user:[4026532011]
+time A time:[4026531837]  B time:[4026539999]
+only A mnt:[4026531830]  uts:[4026531831]  ipc:[4026531832]  cgroup:[4026531836]
+· same as the parent row
+▸B the processes it starts from now on live in B
+▸? the next process it starts will be the first in a new namespace
+× so many alike, drawn once with what is below them
+"""
+    )
+
+
+def test_a_namespace_for_children_is_drawn_too():
+    assert "A▸B" in texts(draw.tree(nested()))
+
+
+def test_siblings_that_are_alike_with_all_below_them_are_drawn_once():
+    family = Family()
+    init = family.add(name="init")
+    for _ in range(120):
+        family.add(family.add(init, "bash"), "sleep")
+    text = str(draw.tree(family.snapshot()))
+    assert [line.split()[1:4] for line in text.splitlines()[2:4]] == [
+        ["bash", "×", "120"],
+        ["sleep", "·", "·"],
+    ]
+
+
+def test_siblings_of_one_name_in_different_namespaces_are_not_folded():
+    family = Family()
+    init = family.add(name="init")
+    family.add(init, "sleep", ("uts",))
+    family.add(init, "sleep", ("uts",))
+    assert "×" not in str(draw.tree(family.snapshot()))
+
+
+def many(strangers: int) -> Snapshot:
+    """A crowd that does nothing with namespaces, and one sandbox among it."""
+    family, agent = notebook()
+    for index in range(strangers):
+        family.add(101, f"daemon-{index}")
+    family.add(family.add(agent, "box", ("uts",), role='sandbox "web"'), "nginx")
+    return family.snapshot()
+
+
+def test_of_a_crowd_what_says_nothing_new_is_gathered_in_one_row_with_its_number():
+    text = str(draw.tree(many(200)))
+    assert "└─ … 200 more" in text
+    assert "daemon" not in text
+    assert "… more: other processes, all in the namespaces of the parent row" in text
+
+
+def test_of_a_crowd_what_differs_keeps_its_row():
+    text = str(draw.tree(many(200)))
+    assert 'sandbox "web"' in text
+    assert "nginx" in text
+
+
+def test_in_a_small_picture_nothing_is_gathered():
+    assert "more" not in str(draw.tree(many(20)))
+
+
+def test_rows_that_are_cut_are_counted():
+    family = Family()
+    init = family.add(name="init")
+    for _ in range(200):
+        family.add(init, "box", ("uts",))
+    picture = draw.tree(family.snapshot())
+    note = "… 41 more processes below, which are not drawn"
+    assert note in str(picture).splitlines()
+    assert note in texts(picture)
+
+
+def test_unreadable_links_and_what_was_not_read_are_said():
+    snapshot = mars_and_venus()
+    stranger = snapshot.processes[103]._replace(links={})
+    text = str(
+        draw.tree(Snapshot(snapshot.processes | {103: stranger}, {}, unread={"its links": 1}))
+    )
+    assert '├─ sandbox "mars"         ?   ?   ?   ?   ?   ?     ?     ?' in text
+    assert text.splitlines()[-2:] == ["? not readable", "could not read its links: 1"]
+
+
+def test_a_type_that_the_kernel_lacks_is_not_called_unreadable():
+    family = Family()
+    family.add(name="init", time=0, time_for_children=0)
+    text = str(draw.tree(family.snapshot()))
+    assert "?" not in text
+    assert "– this kernel has no namespaces of the type" in text
+
+
+def test_the_text_does_not_depend_on_the_digits_of_inode_numbers():
+    def masked(shift: int) -> str:
+        snapshot = nested()
+        return "\n".join(
+            line
+            for line in str(
+                draw.tree(
+                    Snapshot(
+                        {
+                            pid: p._replace(links={k: n // shift for k, n in p.links.items()})
+                            for pid, p in snapshot.processes.items()
+                        },
+                        {},
+                    )
+                )
+            ).splitlines()
+            if "[" not in line
+        )
+
+    assert masked(1) == masked(10)
+
+
+def test_no_pid_is_in_the_text():
+    assert not any(str(pid) in str(draw.tree(nested())) for pid in nested().processes)
+
+
+def test_processes_each_below_the_other_are_drawn_all_the_same():
+    family = Family()
+    family.add(family.add(name="first"), "second")
+    family.processes[101] = family.processes[101]._replace(ppid=102)
+    assert [line.split()[0] for line in str(draw.tree(family.snapshot())).splitlines()[1:3]] == [
+        "first",
+        "└─",
+    ]
+
+
+def test_nothing_to_draw_is_said():
+    picture = draw.tree(Snapshot({}, {}))
+    assert str(picture).splitlines()[-1] == "no process in this snapshot"
+    parsed(picture)
+
+
+@pytest.mark.parametrize("size", [3, 60, 300])
+def test_no_picture_is_wider_than_a_notebook(size: int):
+    family = Family()
+    pid = family.add(name="init")
+    for index in range(size):
+        pid = family.add(pid if index < 60 else 101, "x" * 60, ("pid", "user"))
+    assert float(parsed(draw.tree(family.snapshot())).get("width", "0")) <= 900
