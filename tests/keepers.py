@@ -67,11 +67,15 @@ class Lodger:
         reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            prepare()
-            os.write(writer, b"!")
-            signal.pause()
+            try:
+                prepare()
+                os.write(writer, b"!")
+                signal.pause()
+            finally:
+                os._exit(1)
         os.close(writer)
-        assert os.read(reader, 1) == b"!"
+        if os.read(reader, 1) != b"!":
+            sys.exit("a child could not prepare what it was to keep")
         os.close(reader)
 
     def path(self, kind: str) -> str:
@@ -201,8 +205,7 @@ def clocks_for_children() -> dict[str, Any]:
 
 def mount_namespace_without_a_process() -> dict[str, Any]:
     """A network namespace mounted in a mount namespace that only a descriptor keeps."""
-    fd, answer = _empty_mount_namespace()
-    os.set_inheritable(fd, False)
+    _, answer = _empty_mount_namespace()
     return answer
 
 
@@ -235,33 +238,30 @@ def _empty_mount_namespace() -> tuple[int, dict[str, Any]]:
 
 def mount_namespace_within_another() -> dict[str, Any]:
     """A mount namespace without a process, mounted in another one without a process."""
+    # One may be mounted only in an older one (its number says), and each CPU has its own numbers.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     lodger = Lodger(lambda: unshare(NEWNET))
     ns = number(lodger.path("net"))
-    reader, writer = os.pipe()
 
     def make_outer() -> None:
         new_mount_namespace()
         Path("/tmp/inner").touch()
-        if os.fork() == 0:
-            mount(f"/proc/{os.read(reader, 100).decode()}/ns/mnt", "/tmp/inner", None, MS_BIND)
-            os._exit(0)
 
     def make_inner() -> None:
         new_mount_namespace()
         Path("/tmp/kept").touch()
         mount(lodger.path("net"), "/tmp/kept", None, MS_BIND)
 
-    outer = Lodger(make_outer)
+    outer, inner = Lodger(make_outer), Lodger(make_inner)
     fd = os.open(outer.path("mnt"), os.O_RDONLY)
-    inner = Lodger(make_inner)
     where = f"mnt:[{number(inner.path('mnt'))}]/tmp/kept"
-    os.write(writer, str(inner.pid).encode())
-    table = Path(f"/proc/{outer.pid}/mountinfo")
-    while "/tmp/inner" not in table.read_text():
-        os.sched_yield()
-    for one in (inner, outer, lodger):
+
+    def put_the_inner_into_the_outer() -> None:
+        check(libc.setns(fd, NEWNS))
+        mount(inner.path("mnt"), "/tmp/inner", None, MS_BIND)
+
+    for one in (Lodger(put_the_inner_into_the_outer), inner, outer, lodger):
         one.leave()
-    os.set_inheritable(fd, False)
     return kept("net", ns, "bind", None, where)
 
 
