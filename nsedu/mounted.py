@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 
 from nsedu import syscalls
 from nsedu.discovery import Discovery, Key, open_file, parse_link
 from nsedu.enter import Scout
 from nsedu.mounts import namespace_mounts
 from nsedu.procfs import VANISHED, read
+from nsedu.records import Process
 
 
-def look(discovery: Discovery, everywhere: bool) -> None:
+def look(discovery: Discovery, processes: Iterable[Process], everywhere: bool) -> None:
     """Find the namespaces that mounts keep alive.
 
     Args:
-        discovery: its ``seers`` say by which processes a mount namespace can be looked into.
+        discovery: what takes note of them, and of what may not be read.
+        processes: the processes through which to look into their mount namespaces; threads that
+            have one of their own stand in ``discovery.seers`` already.
         everywhere: whether to ask the kernel for mount namespaces that nothing else led to.
     """
+    for process in processes:
+        if "mnt" in process.links:
+            here = f"/proc/{process.pid}"
+            discovery.seers.setdefault(process.links["mnt"], []).append(here)
     mounts = _Mounts(discovery)
     try:
         for ns in list(discovery.seers):

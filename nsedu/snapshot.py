@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 
-from nsedu import holders, mounted, procfs
+from nsedu import procfs
 from nsedu.discovery import Discovery
 from nsedu.records import Process, Snapshot
 from nsedu.roles import roles
@@ -33,6 +34,10 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         FileNotFoundError: /proc is not mounted.
     """
     _check(scope)
+    if not os.path.lexists("/proc/self"):
+        raise FileNotFoundError(
+            errno.ENOENT, "no /proc is mounted; mount -t proc proc /proc does it"
+        )
     collecting = gc.isenabled()
     gc.disable()  # a collection amid so many new records would find nothing to free
     try:
@@ -43,13 +48,10 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         discovery = Discovery()
         processes = _tree_order(scan(pids, discovery))
         if deep:
+            from nsedu import holders, mounted  # which need sockets and processes of their own
+
             holders.look(discovery, processes.values())
-            for process in processes.values():
-                if "mnt" in process.links:
-                    discovery.seers.setdefault(process.links["mnt"], []).append(
-                        f"/proc/{process.pid}"
-                    )
-            mounted.look(discovery, everywhere=scope == "machine")
+            mounted.look(discovery, processes.values(), everywhere=scope == "machine")
         namespaces = discovery.namespaces(list(processes))
         return Snapshot(processes, namespaces, str(scope), bool(deep), discovery.unread)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,8 @@ def run(request: pytest.FixtureRequest, learner: Learner) -> Run:
 
     def as_ourselves(program: str, *words: str) -> Any:
         command = [sys.executable, str(HERE / program), *words]
-        return json.loads(subprocess.check_output(command, text=True, timeout=60))
+        environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+        return json.loads(subprocess.check_output(command, env=environment, timeout=60))
 
     def as_learner(program: str, *words: str) -> Any:
         copy = shutil.copy(HERE / program, learner.home)

@@ -344,6 +344,17 @@ def test_the_proc_of_an_outer_pid_namespace_will_do(learner: Learner) -> None:
     assert role == "this program"
 
 
+def test_without_a_proc_the_error_says_what_to_mount(learner: Learner) -> None:
+    code = (
+        "import os; from nsedu.snapshot import snapshot\n"
+        "os.chroot('.')\n"
+        "try: snapshot()\n"
+        "except FileNotFoundError as error: print(error)"
+    )
+    result = learner.run(["unshare", "-Ur", learner.python, "-c", code])
+    assert "mount -t proc proc /proc" in result.stdout, result.stderr
+
+
 # Reading what the kernel writes
 
 comm = st.binary(max_size=15).map(lambda name: name.replace(b"\0", b""))
