@@ -114,7 +114,7 @@ def fold(
         for node in siblings:
             like = first.setdefault(kind_of[id(node)], node)
             if like is not node:
-                like.count += node.count
+                like.count += 1
         return list(first.values())
 
     for row in reversed(rows(roots)):

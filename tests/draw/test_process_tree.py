@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import Family, lines, mars_and_venus, nested, notebook, parsed, texts
+from hand_made import SVG, Family, lines, mars_and_venus, nested, notebook, parsed, texts
 
 from nsedu import draw
+from nsedu.draw.style import okabe_ito
 from nsedu.records import Snapshot
 
 
@@ -180,3 +181,36 @@ def test_no_picture_is_wider_than_a_notebook(size: int):
     for index in range(size):
         pid = family.add(pid if index < 60 else 101, "x" * 60, ("pid", "user"))
     assert float(parsed(draw.tree(family.snapshot())).get("width", "0")) <= 900
+
+
+def fills(picture: draw.Picture, colour: str) -> int:
+    """How many rectangles of the colour the grid has beside the bar in its heading."""
+    rects = parsed(picture).iter(f"{SVG}rect")
+    return sum(rect.get("fill") == colour for rect in rects) - 1
+
+
+def test_a_namespace_has_its_full_colour_where_it_is_first_met_and_only_there():
+    family, agent = notebook()
+    family.add(family.add(agent, "box", ("uts",)), "sleep")
+    picture = draw.tree(family.snapshot())
+    assert fills(picture, okabe_ito["uts"]) == 1
+    assert fills(picture, okabe_ito["mnt"]) == 0
+
+
+def test_a_namespace_that_was_joined_is_outlined_in_ink():
+    family, agent = notebook()
+    web = family.add(agent, "box", ("uts",))
+    family.add(agent, "sidecar", uts=family.processes[web].links["uts"])
+    picture = draw.tree(family.snapshot())
+    assert "not the parent row's, but met above" in texts(picture)
+    assert fills(picture, okabe_ito["uts"]) == 1
+
+
+def test_however_deep_the_tree_the_names_stay_left_of_the_columns():
+    family = Family()
+    pid = family.add(name="init")
+    for _ in range(45):
+        pid = family.add(pid, "bash")
+    drawn = list(parsed(draw.tree(family.snapshot())).iter(f"{SVG}text"))
+    first = next(float(text.get("x", "")) for text in drawn if text.text == "mnt")
+    assert all(float(text.get("x", "")) < first - 50 for text in drawn if text.text == "bash")
