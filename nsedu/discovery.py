@@ -104,6 +104,7 @@ class Discovery:
         unread: what could not be read: reason → how many.
         groups: by the texts of their links, once all these have been climbed.
         seers: mount namespace → the /proc directories of processes and threads that are in it.
+        listed: the mount namespaces that the kernel's own list shows, whatever keeps them.
     """
 
     def __init__(self) -> None:
@@ -111,6 +112,7 @@ class Discovery:
         self.unread: dict[str, int] = {}
         self.groups: dict[tuple[bytes, ...], Group] = {}
         self.seers: dict[int, list[str]] = {}
+        self.listed: set[Key] = set()
         self._all_groups: list[Group] = []
 
     def miss(self, reason: str) -> None:
@@ -230,11 +232,8 @@ class Discovery:
         return records
 
     def _alive(self) -> set[Key]:
-        """What something keeps, and what that needs: not what a process took with it meanwhile.
-
-        Mount namespaces count always, since the kernel's own list of them says what keeps none.
-        """
-        todo = [key for key, found in self.found.items() if found.pins or key[0] == "mnt"]
+        """What something keeps, and what that needs: not what a process took with it meanwhile."""
+        todo = [key for key, found in self.found.items() if found.pins or key in self.listed]
         alive: set[Key] = set()
         while todo:
             key = todo.pop()

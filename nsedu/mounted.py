@@ -132,6 +132,7 @@ class _Mounts:
                     fd = following
                     key = ("mnt", os.fstat(fd).st_ino)
                     self.discovery.climb(fd, key)
+                    self.discovery.listed.add(key)
                     self._note(fd, key)
                     self.visit()
             except OSError as error:

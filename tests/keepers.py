@@ -24,6 +24,7 @@ NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
 )  # fmt: skip
 CLONE_FILES, NEWTIME = 0x400, 0x80
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -68,6 +69,7 @@ class Lodger:
         self.pid = os.fork()
         if self.pid == 0:
             try:
+                libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 prepare()
                 os.write(writer, b"!")
                 signal.pause()
@@ -122,6 +124,20 @@ def bind_mount_in_a_changed_root() -> dict[str, Any]:
     mount(lodger.path("uts"), "/tmp/root/kept", None, MS_BIND)
     lodger.leave()
     answer = kept("uts", ns, "bind", os.getpid(), "/kept")
+    os.chroot("/tmp/root")
+    return answer
+
+
+def bind_mount_that_only_a_child_sees() -> dict[str, Any]:
+    """The same, out of reach of the first process, whose root directory has changed."""
+    lodger = Lodger(lambda: unshare(NEWUTS))
+    ns = number(lodger.path("uts"))
+    new_mount_namespace()
+    Path("/tmp/root").mkdir()
+    Path("/tmp/kept").touch()
+    mount(lodger.path("uts"), "/tmp/kept", None, MS_BIND)
+    lodger.leave()
+    answer = kept("uts", ns, "bind", Lodger(lambda: None).pid, "/tmp/kept")
     os.chroot("/tmp/root")
     return answer
 
@@ -275,7 +291,8 @@ def covered_bind_mount() -> dict[str, Any]:
 KEEPERS: dict[str, Callable[[], dict[str, Any] | None]] = {
     keeper.__name__: keeper
     for keeper in (
-        descriptor, bind_mount, bind_mount_in_a_changed_root, socket_alone, thread,
+        descriptor, bind_mount, bind_mount_in_a_changed_root,
+        bind_mount_that_only_a_child_sees, socket_alone, thread,
         thread_without_its_first, descriptor_of_a_thread, namespace_for_children,
         clocks_for_children, mount_namespace_without_a_process, mount_namespace_nobody_can_see,
         mount_namespace_within_another, covered_bind_mount,
