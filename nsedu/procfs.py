@@ -61,9 +61,16 @@ def read(path: str | bytes, directory: int | None = None) -> bytes:
         os.close(fd)
 
 
+def pid_of(pidfd: int) -> int:
+    """The pid behind a pidfd, as /proc here calls it; -1 when it has ended (pidfd_open(2))."""
+    fields = read(f"/proc/self/fdinfo/{pidfd}")
+    start = fields.index(b"\nPid:") + 5
+    return int(fields[start : fields.index(b"\n", start)])
+
+
 def all_pids() -> list[int]:
     """The pids of every process that /proc lists, ascending."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return list(map(int, filter(str.isdigit, os.listdir("/proc"))))
 
 
 def family(pid: int) -> list[int]:
