@@ -10,9 +10,8 @@ import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from nsedu import build, syscalls, wire
-
-Pair = tuple[socket.socket, socket.socket]
+from nsedu import build, cgroups, syscalls, wire
+from nsedu.procfs import pid_of
 
 
 def step(name: str, refused: OSError | build.StepFailed) -> build.StepFailed:
@@ -34,27 +33,27 @@ def report(control: socket.socket, refused: build.StepFailed) -> None:
         wire.send(control, explain.failure(refused.step, refused.errno, refused.call))
 
 
-def announce(control: socket.socket, pid: int) -> None:
-    """Give the notebook a pidfd of the first process, while that still prepares itself."""
+def settle(control: socket.socket, pid: int, plan: dict[str, Any]) -> None:
+    """Write the maps of a first process, and give the notebook a pidfd of it.
+
+    The process prepares itself at the same time.
+    """
     pidfd = os.pidfd_open(pid)
-    with contextlib.suppress(OSError):
-        wire.send(control, {"born": True}, [pidfd])
-    os.close(pidfd)
-
-
-def write_maps(pid: int, plan: dict[str, Any], maps: Pair) -> int:
-    """Have a fork of the caller write wide maps for `pid`; returns that fork's pid."""
-    ours, theirs = maps
-    theirs.close()
-    helper = os.fork()
-    if helper == 0:
-        build.write_wide_maps(pid, plan["uid"], plan["gid"], ours)
-    return helper
+    try:
+        if "user" in plan["types"]:
+            build.write_maps(pid_of(pidfd), plan)
+        with contextlib.suppress(OSError):
+            wire.send(control, {"born": True}, [pidfd])
+    except build.StepFailed as refused:
+        report(control, refused)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    finally:
+        os.close(pidfd)
 
 
 def beget(
     plan: dict[str, Any], control: socket.socket, life: socket.socket, joins: list[int],
-    maps: Pair | None, live: Callable[[], NoReturn],
+    live: Callable[[], NoReturn],
 ) -> NoReturn:  # fmt: skip
     """In a fork of the server: join others' namespaces, have the sandbox born there, and leave."""
     status = 1
@@ -64,15 +63,30 @@ def beget(
         for names, pidfd in zip(plan["join"], joins, strict=True):
             build.join(names, pidfd)
             os.close(pidfd)
+        plan["uid"], plan["gid"] = os.geteuid(), os.getegid()  # as they are in there
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/PID of ours would belong to root
         pid = build.clone(plan, syscalls.CLONE_PARENT)
         if pid == 0:
             live()
-        announce(control, pid)
-        if maps is not None:
-            write_maps(pid, plan, maps)
+        settle(control, pid, plan)
         wire.send(life, {"born": pid})
         status = 0
     except (OSError, build.StepFailed) as refused:
         report(control, step("fork", refused))
     finally:
         os._exit(status)
+
+
+def await_groups(label: str, life: socket.socket) -> dict[str, str]:
+    """In the first process: wait for the control groups that the maker makes for the limits.
+
+    Raises:
+        StepFailed: they were refused, or the maker has died; what it had made is removed.
+    """
+    received = wire.receive(life)
+    if received is None:
+        cgroups.remove(cgroups.named([label]))
+        raise build.StepFailed("cgroup", errno.ESRCH, "the maker of the control group")
+    if "groups" not in received[0]:
+        raise build.StepFailed("cgroup", received[0]["errno"], received[0]["call"])
+    return dict(received[0]["groups"])

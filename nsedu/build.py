@@ -14,7 +14,7 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Any, NoReturn
+from typing import Any
 
 from nsedu import cgroups, idmap, nstypes, syscalls
 from nsedu.nstypes import BY_NAME
@@ -40,7 +40,7 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
     there is a control group to enter first.
 
     Args:
-        plan: "types" (new ones, in catalogue order), "cgroups" (directories to enter).
+        plan: "types" (new ones, in catalogue order), "limits".
         flags: further CLONE_* flags.
 
     Returns:
@@ -50,52 +50,77 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
         StepFailed: naming the type refused, which a child finds out by trying each in turn.
         OSError: no child could be made at all.
     """
-    now = [t for t in plan["types"] if t != "time" and not (t == "cgroup" and plan["cgroups"])]
+    now = [t for t in plan["types"] if t != "time" and not (t == "cgroup" and plan["limits"])]
     try:
         return syscalls.clone(nstypes.flags(now) | flags)
     except OSError as error:
         refused = error
+    named = _try_each(now)
+    if named is not None:
+        raise named
+    # What stood in the way has gone, as a limit when another namespace was freed just now.
+    if refused.errno == errno.ENOSPC:
+        return syscalls.clone(nstypes.flags(now) | flags)
+    raise refused
+
+
+def _try_each(types: list[str]) -> StepFailed | None:
+    """Find out in a child which of the types is refused, None if none of them is."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        step, number, call = "fork", refused.errno, str(refused.filename)
+        step = ""
         try:
-            for name in sorted(now, key=lambda name: name != "user"):
+            for name in sorted(types, key=lambda name: name != "user"):
                 step = f"unshare {name}"
                 syscalls.unshare(BY_NAME[name].flag)
-            step = "fork"
         except OSError as error:
-            number, call = error.errno, str(error.filename)
-        os.write(write, f"{step}\0{number}\0{call}".encode())
-        os._exit(0)
+            with contextlib.suppress(OSError):
+                os.write(write, f"{step}\0{error.errno}\0{error.filename}".encode())
+        finally:
+            os._exit(0)
     os.close(write)
-    said = os.read(read, 4096).decode().split("\0")
+    said = os.read(read, 4096).decode()
     os.close(read)
     os.waitpid(pid, 0)
-    raise StepFailed(said[0], int(said[1]), said[2])
+    if not said:
+        return None
+    step, number, call = said.split("\0")
+    return StepFailed(step, int(number), call)
 
 
 def join(names: list[str], pidfd: int) -> None:
     """Enter namespaces of another process, by its pidfd.
 
+    All in one setns(2), which Linux 5.8 can: the right to enter is then that of who we were, and
+    a process may live in namespaces that a user namespace further out owns than its own.
+
     Raises:
         StepFailed: naming the type.
     """
-    # The user namespace first: entering it gives the capabilities for the others.
+    try:
+        syscalls.setns(pidfd, nstypes.flags(names))
+        return
+    except OSError as error:
+        refused = error
+    # Which of them? The user namespace first: entering it gives capabilities for the others.
     for name in sorted(names, key=lambda name: name != "user"):
         try:
             syscalls.setns(pidfd, BY_NAME[name].flag)
         except OSError as error:
-            raise StepFailed(f"setns {name}", error.errno or errno.EIO, error.filename) from None
+            number, call = error.errno or errno.EIO, refused.filename
+            raise StepFailed(f"setns {name}", number, call) from None
 
 
-def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
+def prepare(plan: dict[str, Any]) -> None:
     """In the new first process: finish what clone(2) began.
+
+    All of this takes capabilities, which the process has from birth, but no id map: that is written
+    from outside at the same time (`write_maps`).
 
     Args:
         plan: "types", "joined" (types), "hostname", "boottime", "monotonic" (seconds or None),
-            "uid", "gid" (whose they were outside), "cgroups".
-        maps: where a `write_wide_maps` outside reports, or None to map one id by ourselves.
+            "cgroups" (directories to enter).
 
     Raises:
         StepFailed: naming the step.
@@ -103,17 +128,6 @@ def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
     types: list[str] = plan["types"]
     step = "start"
     try:
-        if "user" in types:
-            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/PID of ours would belong to root
-            if maps is not None:
-                _await_wide_maps(maps)
-            else:  # one id needs no privilege, if setgroups(2) is given up first
-                step = "setgroups"
-                _write("/proc/self/setgroups", "deny")
-                step = "uid_map"
-                _write("/proc/self/uid_map", f"0 {plan['uid']} 1")
-                step = "gid_map"
-                _write("/proc/self/gid_map", f"0 {plan['gid']} 1")
         if plan["cgroups"]:
             step = "cgroup"
             cgroups.enter(plan["cgroups"])
@@ -134,7 +148,9 @@ def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
         if "mnt" in types:
             step = "mount private"  # nothing mounted here may show anywhere else, nor back
             syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-            if "pid" in types or "pid" in plan["joined"]:
+            # Who owns a pid namespace may mount a /proc of it; a joined one is another's here if
+            # there is a new user namespace.
+            if "pid" in types or ("pid" in plan["joined"] and "user" not in types):
                 step = "mount proc"
                 syscalls.mount("proc", "/proc", "proc", _NO_SURPRISES)
             if "net" in types:
@@ -150,56 +166,51 @@ def prepare(plan: dict[str, Any], maps: socket.socket | None) -> None:
         raise StepFailed(step, error.errno or errno.EIO, str(error.filename or step)) from None
 
 
-def _await_wide_maps(maps: socket.socket) -> None:
-    said = maps.recv(4096)
-    maps.close()
-    if not said:
-        raise StepFailed("uid_map", errno.ESRCH, "the process that writes the maps")
-    step, number, call = said.decode().split("\0")
-    if step:
-        raise StepFailed(step, int(number), call)
-
-
 def _offset(clock: str, seconds: float) -> str:
     whole = int(seconds // 1)
     return f"{clock} {whole} {int((seconds - whole) * 1_000_000_000)}"
 
 
-def write_wide_maps(pid: int, uid: int, gid: int, report: socket.socket) -> NoReturn:
-    """In a fork that stays outside: give the user namespace of `pid` wide maps, and report.
+def write_maps(pid: int, plan: dict[str, Any]) -> None:
+    """From outside: give the new user namespace of a process its id maps.
 
-    Root may write them; anybody else asks the setuid programs newuidmap(1) and newgidmap(1).
+    One id needs no privilege, if setgroups(2) is given up first.  Wide maps root may write; anybody
+    else asks the setuid programs newuidmap(1) and newgidmap(1) for them.
+
+    Args:
+        pid: the process, as /proc here calls it.
+        plan: "range" (whether the maps are wide), "uid" and "gid" (what root inside is outside).
+
+    Raises:
+        StepFailed: naming the step.
     """
-    answer: tuple[str, int, str] = ("", 0, "")
+    step = "setgroups"
     try:
-        for kind, own in (("uid", uid), ("gid", gid)):
-            ranges = idmap.wide_map(kind, own)
-            if os.geteuid() == 0:
-                _write(f"/proc/{pid}/{kind}_map", idmap.render(ranges))
-            elif refused := _new_id_map(f"new{kind}map", f"/etc/sub{kind}", pid, ranges):
-                answer = refused
-                break
+        if not plan["range"]:
+            _write(f"/proc/{pid}/setgroups", "deny")
+        for kind in ("uid", "gid"):
+            step = f"{kind}_map"
+            if not plan["range"]:
+                _write(f"/proc/{pid}/{step}", f"0 {plan[kind]} 1")
+            elif os.geteuid() == 0:
+                _write(f"/proc/{pid}/{step}", idmap.render(idmap.wide_map(kind, 0)))
+            else:
+                step = f"new{kind}map"
+                _ask_for_map(step, pid, idmap.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
     except OSError as error:
-        answer = ("uid_map", error.errno or errno.EIO, str(error.filename))
-    finally:
-        report.send("\0".join(map(str, answer)).encode())
-        os._exit(0)
+        raise StepFailed(step, error.errno or errno.EIO, str(error.filename)) from None
 
 
-def _new_id_map(
-    program: str, grants: str, pid: int, ranges: list[idmap.IdRange]
-) -> tuple[str, int, str] | None:
+def _ask_for_map(program: str, pid: int, ranges: list[idmap.IdRange], grants: str) -> None:
     if len(ranges) == 1:
-        return (program, errno.ENOENT, grants)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), grants)
     argv = [program, str(pid), *(word for entry in ranges for word in str(entry).split())]
     null = os.open(os.devnull, os.O_RDWR)
     quiet = [(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)]
-    try:
-        child = os.posix_spawnp(program, argv, os.environ, file_actions=quiet)
-    except FileNotFoundError:
-        return (program, errno.ENOENT, program)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return (program, errno.EPERM, " ".join(argv)) if status else None
+    child = os.posix_spawnp(program, argv, os.environ, file_actions=quiet)
+    os.close(null)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), " ".join(argv))
 
 
 _NO_SURPRISES = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC

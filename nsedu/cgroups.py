@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 CPU_PERIOD = 100_000  # µs, the kernel's default for cpu.max and cpu.cfs_period_us
@@ -156,15 +156,21 @@ def _make(label: str, parents: list[str], made: Container[str]) -> str:
     raise refused
 
 
-def below(labels: Iterable[str]) -> list[str]:
-    """The groups of sandboxes inside the ones so labelled, which are named LABEL.NUMBER."""
-    prefixes = tuple(f"{label}." for label in labels if label)
+def named(labels: Iterable[str], around: Iterable[str] = ()) -> list[str]:
+    """The groups of sandboxes so labelled, and of those inside them: LABEL and LABEL.NUMBER.
+
+    Args:
+        labels: as given to `create`.
+        around: where to look besides our own groups and those above.
+    """
+    exact = set(labels)
+    inner = tuple(f"{label}." for label in exact)
     found: set[str] = set()
     with contextlib.suppress(OSError):  # a machine without control groups
-        for name, where in controllers().items():
-            for parent in _candidates(where, name):
-                groups = [entry for entry in os.listdir(parent) if entry.startswith(prefixes)]
-                found.update(f"{parent}/{group}" for group in groups)
+        places = {p for name, where in controllers().items() for p in _candidates(where, name)}
+        for place in places.union(around):
+            names = [name for name in os.listdir(place) if name in exact or name.startswith(inner)]
+            found.update(f"{place}/{name}" for name in names)
     return sorted(found)
 
 
@@ -179,9 +185,14 @@ def enter(directories: Iterable[str]) -> None:
             file.write("0")
 
 
-def remove(directories: Iterable[str]) -> None:
-    """Remove empty groups, with the empty groups made below them; one that has gone is no error."""
+def remove(directories: Collection[str]) -> list[str]:
+    """Remove empty groups, with the empty groups made below them; one that has gone is no error.
+
+    Returns:
+        Those that are still there, because a process is in them.
+    """
     for directory in directories:
         for path, _, _ in os.walk(directory, topdown=False):
-            with contextlib.suppress(OSError):  # gone already, or busy: then who is in it has it
+            with contextlib.suppress(OSError):
                 os.rmdir(path)
+    return [directory for directory in directories if os.path.exists(directory)]

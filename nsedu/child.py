@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from nsedu import syscalls
+from nsedu import syscalls, wire
 
 
 def start_command(message: dict[str, Any], fds: list[int]) -> int:
@@ -162,3 +164,43 @@ def elsewhere(name: str) -> bool:
         )
     except OSError:
         return False
+
+
+def tell_members(life: socket.socket, types: Sequence[str]) -> None:
+    """Let the maker know, by descriptors, which namespaces are this sandbox's own.
+
+    A first process in a pid namespace that it shares leaves its orphans to that namespace's own
+    first process when it is killed, so its maker could not tell them from others' otherwise.
+    """
+    with contextlib.suppress(OSError):
+        fds = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in types]
+        wire.send(life, {"own": list(types)}, fds)
+
+
+def end_members(own: list[tuple[str, int]]) -> None:
+    """Kill who is still in these namespaces, wait for their end, and close the descriptors.
+
+    Args:
+        own: type and descriptor of each; while that is open the inode number is nobody else's.
+    """
+    for kind, fd in own:
+        inode = os.fstat(fd).st_ino
+        for _ in range(10):  # who is just being born is found the next time
+            if not any([_end_member(name, kind, inode) for name in os.listdir("/proc")]):
+                break
+        os.close(fd)
+    own.clear()
+
+
+def _end_member(name: str, kind: str, inode: int) -> bool:
+    try:
+        if not name.isdigit() or os.stat(f"/proc/{name}/ns/{kind}").st_ino != inode:
+            return False
+        pidfd = os.pidfd_open(_pids(name)[len(_pids("self")) - 1])
+    except (OSError, IndexError):
+        return False
+    with contextlib.suppress(OSError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        select.select([pidfd], [], [], 1)
+    os.close(pidfd)
+    return True

@@ -128,9 +128,16 @@ def _missing_type(verb: str, name: str, number: int, facts: dict[str, Any]) -> R
 def _too_many(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason | None:
     if verb not in ("unshare", "fork") or number not in (_errno.ENOSPC, _errno.EUSERS):
         return None
-    if verb == "fork":
-        name = "pid"
     limits = facts.get("limits", {})
+    if verb == "fork":  # each type could be made alone
+        lowest = min(limits, key=lambda kind: limits[kind], default="user")
+        return Reason(
+            "a limit on namespaces is used up for the moment: those of an ended sandbox are freed"
+            " by and by (namespaces(7))",
+            f"the lowest is {BY_NAME[lowest].sysctl}, which is {limits.get(lowest)}",
+            f"try again; if that does not help, have root raise it (sysctl"
+            f" {BY_NAME[lowest].sysctl}=10000)",
+        )
     limit = limits.get(name)
     kind = BY_NAME[name]
     if limit is not None and limit < 64:

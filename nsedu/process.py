@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from nsedu import client, explain, wire
+from nsedu.procfs import pid_of
 
 
 class CommandFailed(subprocess.CalledProcessError):
@@ -284,12 +285,6 @@ class Process:
     def __repr__(self) -> str:
         state = "running" if self.returncode is None else f"ended with {self.returncode}"
         return f"<Process {self.args!r} in {self._who}, {state}>"
-
-
-def pid_of(pidfd: int) -> int:
-    """The pid behind a pidfd, as this process sees it; -1 when it has ended (pidfd_open(2))."""
-    with open(f"/proc/self/fdinfo/{pidfd}") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
 
 
 def show(stream: str) -> Callable[[bytes], None]:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from nsedu import cell, client, process, syscalls, wire
 from nsedu.errors import NamespaceError
+from nsedu.procfs import pid_of
 from nsedu.roles import roles
 from nsedu.sandbox import Sandbox
 
@@ -57,7 +58,7 @@ class Interpreter:
         except BaseException:
             _close(self._requests, self._life, 0)
             raise
-        self._pid = process.pid_of(pidfd)
+        self._pid = pid_of(pidfd)
         os.close(pidfd)
         roles[self._pid] = f"Python of {self._who}"
         weakref.finalize(self, _close, self._requests, self._life, self._pid)

@@ -13,13 +13,14 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nsedu import cgroups, client, errors, explain, nstypes, plan, process, wire
+from nsedu import cgroups, client, errors, explain, nstypes, plan, wire
 from nsedu.errors import NamespaceError
+from nsedu.procfs import pid_of
 from nsedu.roles import roles
 from nsedu.running import Runner
 
 _serial = itertools.count(1)
-_END_GRACE = 3.0  # seconds for an orderly end before a sandbox's first process is killed
+_END_GRACE = 3.0  # seconds for an orderly end, and again for the maker to say that it was one
 
 
 class Namespace(NamedTuple):
@@ -111,10 +112,10 @@ class Sandbox(Runner):
             groups.setdefault(whom, []).append(kind)
         message = {
             "op": "make",
-            "id": self._id,
-            "limits": checked,
-            "range": user == "range" and "user" in new,
             "plan": {
+                "range": user == "range",
+                "id": self._id,
+                "limits": checked,
                 "types": new,
                 "join": list(groups.values()),
                 "joined": list(joined),
@@ -150,7 +151,7 @@ class Sandbox(Runner):
                     raise explain.error(word, depth=_depth(self._outer))
                 if "born" in word:
                     self._pidfd = fds[0]
-                    self.pid = process.pid_of(self._pidfd)
+                    self.pid = pid_of(self._pidfd)
                     roles[self.pid] = f'sandbox "{self.name}"'
         except BaseException as error:
             control.close()
@@ -243,7 +244,7 @@ class Sandbox(Runner):
         """Have the maker reap the first process and remove its groups, killing it if need be."""
         try:
             reply = client.request(self._server, {"op": "end", "id": self._id, "force": force})
-            client.wait(reply.fileno(), 10)
+            client.wait(reply.fileno(), _END_GRACE)
             reply.close()
         except OSError:  # its maker has gone
             if force and self._pidfd >= 0:

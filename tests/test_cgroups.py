@@ -165,17 +165,16 @@ def test_a_group_made_before_another_was_refused_is_removed_again(
     assert removed == [f"{mount}/box"]
 
 
-def test_groups_of_sandboxes_inside_are_told_by_their_names(
+def test_the_groups_of_a_sandbox_and_of_those_inside_are_told_by_their_names(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mount = tree.v1("pids", "/here")
-    for name in ("nsedu-1-1", "nsedu-1-1.2", "nsedu-1-1.2.3", "nsedu-1-12.1", "here/nsedu-1-1.4"):
-        (mount / name).mkdir()
+    its = ["here/nsedu-1-1.4", "nsedu-1-1", "nsedu-1-1.2", "nsedu-1-1.2.3", "other/nsedu-1-1.5"]
+    for name in (*its, "nsedu-1-12", "nsedu-1-12.1", "x/nsedu-1-1"):
+        (mount / name).mkdir(parents=True)
     use(tree, monkeypatch)
-    assert cgroups.below(["nsedu-1-1"]) == [
-        f"{mount}/{name}" for name in ("here/nsedu-1-1.4", "nsedu-1-1.2", "nsedu-1-1.2.3")
-    ]
-    assert cgroups.below([""]) == []
+    found = cgroups.named(["nsedu-1-1"], [f"{mount}/other"])
+    assert found == [f"{mount}/{name}" for name in its]
 
 
 def test_removing_takes_the_groups_below_along_and_minds_neither_gone_nor_busy_ones(
@@ -184,7 +183,8 @@ def test_removing_takes_the_groups_below_along_and_minds_neither_gone_nor_busy_o
     (tmp_path / "gone/below/further").mkdir(parents=True)
     (tmp_path / "busy").mkdir()
     (tmp_path / "busy/process").write_text("")
-    cgroups.remove([str(tmp_path / name) for name in ("gone", "busy", "never there")])
+    left = cgroups.remove([str(tmp_path / name) for name in ("gone", "busy", "never there")])
+    assert left == [str(tmp_path / "busy")]
     assert os.listdir(tmp_path) == ["busy"]
 
 

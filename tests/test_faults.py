@@ -1,0 +1,493 @@
+"""Whoever is killed, at whatever moment: nothing that was made is left.
+
+By default a dozen random kills are tried; NSEDU_FAULTS=100 tries a hundred.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from awaiting import PATIENCE, ended, eventually, readable
+from nsedu import TYPES, NamespaceError, Sandbox
+from nsedu.doctor import missing
+
+pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", *TYPES)]
+TIMES = int(os.environ.get("NSEDU_FAULTS", "12"))
+HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def marked(mark: str) -> set[int]:
+    """The living processes that have this text in the environment they were started with."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            if mark.encode() in Path(f"/proc/{name}/environ").read_bytes():
+                found.add(int(name))
+    return found
+
+
+def groups(notebook: int) -> list[str]:
+    """The control groups made for the sandboxes of a notebook."""
+    found = os.walk("/sys/fs/cgroup")
+    return [path for path, _, _ in found if f"nsedu-{notebook}-" in os.path.basename(path)]
+
+
+def surroundings() -> dict[str, object]:
+    """What of the machine itself must not change."""
+    return {
+        "host": socket.gethostname(),
+        "links": sorted(os.listdir("/sys/class/net")),
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "namespaces": [os.readlink(f"/proc/self/ns/{kind}") for kind in TYPES],
+    }
+
+
+# Random kills
+
+
+class Play:
+    """A notebook played by player.py in a process of its own."""
+
+    def __init__(self, seed: str, directory: Path) -> None:
+        self.mark = f"NSEDU_PLAY={uuid.uuid4()}"
+        self.files = directory
+        name, _, value = self.mark.partition("=")
+        limits = str(int(not missing(["cgroup-write"])))
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "player.py"), seed, limits],
+            env={**ENVIRONMENT, name: value, "TMPDIR": str(directory)}, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+        )  # fmt: skip
+        self.pid = self.process.pid
+        self.read = b""
+
+    def line(self) -> str:
+        """The next line that it writes, "" when it has ended."""
+        assert self.process.stdout is not None
+        while b"\n" not in self.read:
+            assert readable(self.process.stdout.fileno()), "the notebook hangs"
+            if not (more := os.read(self.process.stdout.fileno(), 65536)):
+                return ""
+            self.read += more
+        line, _, self.read = self.read.partition(b"\n")
+        return line.decode()
+
+    def agents(self) -> list[int]:
+        with suppress(OSError):
+            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+            return [int(pid) for pid in text.split() if b"nsedu.agent" in command(int(pid))]
+        return []
+
+    def victim(self, chance: random.Random) -> tuple[str, int]:
+        """The notebook, the agent, or any fork of the agent: first processes and their helpers."""
+        agents = self.agents()
+        forks = [p for p in sorted(marked(self.mark)) if b"nsedu.agent" in command(p)]
+        who = chance.choice(["notebook", "agent", "fork", "fork"])
+        of = {"notebook": [self.pid], "agent": agents, "fork": sorted({*forks} - {*agents})}
+        return (who, chance.choice(of[who])) if of[who] else ("notebook", self.pid)
+
+    def kill(self, pid: int) -> None:
+        with suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(pid)
+            try:  # unless the number has gone to somebody else meanwhile
+                if pid == self.pid or pid in marked(self.mark):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
+
+    def stop(self) -> list[str]:
+        """Have the notebook stop; returns the sandboxes it has lost."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"stop\n")
+        while (line := self.line()).startswith("did"):
+            pass
+        assert line, f"the notebook has ended by itself: {self.end()}"
+        return list(json.loads(line)["lost"])
+
+    def end(self) -> tuple[int, str]:
+        """End its input, and wait for its end: the exit status and what stood in its stderr."""
+        _, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors.decode()
+
+
+def described(pids: set[int]) -> str:
+    """What a failure must tell of the processes that are left."""
+    lines = []
+    for pid in sorted(pids):
+        with suppress(OSError, StopIteration):
+            status = Path(f"/proc/{pid}/status").read_text().splitlines()
+            kept = [line for line in status if line.startswith(("Name", "State", "PPid", "NSpid"))]
+            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            kept += [word.decode() for word in words if word.startswith(b"NSEDU_PLAYED_IN")]
+            lines.append(" ".join(f"{pid} {' '.join(kept)}".split()))
+    return "\n".join(lines)
+
+
+def command(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+@pytest.fixture
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Play]:
+    one = Play(str(request.getfixturevalue("number")), tmp_path)
+    yield one
+    with suppress(ProcessLookupError):
+        one.process.kill()
+    one.process.communicate()
+    for pid in marked(one.mark):
+        one.kill(pid)
+
+
+@pytest.mark.parametrize("number", range(1, TIMES + 1))
+def test_nothing_is_left_after_a_kill_at_a_random_moment(number: int, play: Play) -> None:
+    before = surroundings()
+    chance = random.Random(number)
+    for _ in range(chance.randint(1, 15)):
+        assert play.line()
+    time.sleep(chance.random() * 0.02)  # somewhere in the middle of what it does next
+    who, pid = play.victim(chance)
+    as_it_was = f"killed: {who} {pid}\n{described(marked(play.mark))}"
+    play.kill(pid)
+
+    def is_left(*marks: str) -> str:
+        left = set.intersection(*map(marked, (play.mark, *marks)))
+        return f"{as_it_was}\nleft {marks}:\n{described(left)}\nof\n{described(marked(play.mark))}"
+
+    if who == "notebook":
+        assert play.end()[0] == -signal.SIGKILL
+    else:
+        for name in play.stop():
+            gone = eventually(lambda: not marked(play.mark) & marked(f"<{name}>"))  # noqa: B023
+            assert gone, is_left(f"<{name}>")
+        assert play.end() == (0, ""), who
+    assert eventually(lambda: not marked(play.mark)), is_left()
+    assert eventually(lambda: not groups(play.pid)), (as_it_was, groups(play.pid))
+    assert os.listdir(play.files) == []
+    assert surroundings() == before
+
+
+# Each kind of sandbox, and everyone who may die
+
+DAEMON = "setsid sh -c 'setsid sleep 1000' </dev/null >/dev/null 2>&1 &"
+
+
+class Household:
+    """Sandboxes of one kind, each with a command, a daemon and a function running in it."""
+
+    def __init__(self, make: Callable[[], list[Sandbox]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.mark = str(uuid.uuid4())
+        self.boxes = make()
+        self.commands = []
+        for number, box in enumerate(self.boxes):
+            monkeypatch.setenv("NSEDU_HOUSEHOLD", f"{self.mark}.{number}.")
+            box.run(DAEMON)
+            self.commands.append(box.popen(["sleep", "1000"]))
+        monkeypatch.delenv("NSEDU_HOUSEHOLD")
+        assert eventually(lambda: len(marked(self.mark)) >= 2 * len(self.boxes))
+
+    def members(self, *numbers: int) -> set[int]:
+        return set().union(*(marked(f"{self.mark}.{number}.") for number in numbers))
+
+    def close(self) -> None:
+        for box in self.boxes:
+            box.close()
+
+
+def nested(outer: tuple[str, ...], inner: tuple[str, ...]) -> Callable[[], list[Sandbox]]:
+    def make() -> list[Sandbox]:
+        box = Sandbox(*outer)
+        return [box, box.sandbox(*inner)]
+
+    return make
+
+
+def joined() -> list[Sandbox]:
+    box = Sandbox("ipc", join=(other := Sandbox("uts", "net")))
+    return [box, other]
+
+
+def pod() -> list[Sandbox]:
+    box = Sandbox("ipc", join=(other := Sandbox("mnt", "pid")))
+    return [box, other]
+
+
+KINDS: dict[str, tuple[Callable[[], list[Sandbox]], set[int], set[int]]] = {
+    # what is made, which of it end when the first one is killed, and which when the last is
+    "uts": (lambda: [Sandbox("uts"), Sandbox("uts")], {0}, {1}),
+    "pid": (lambda: [Sandbox("pid"), Sandbox("pid")], {0}, {1}),
+    "all eight": (lambda: [Sandbox(*TYPES)], {0}, {0}),
+    "in one without pid": (nested(("uts",), ("ipc",)), {0, 1}, {1}),
+    "in one with pid": (nested(("pid",), ("uts",)), {0, 1}, {1}),
+    "with pid in one without": (nested(("uts",), ("pid",)), {0, 1}, {1}),
+    "all eight in all eight": (nested(TYPES, TYPES), {0, 1}, {1}),
+    "joined to another": (joined, {0}, {1}),
+    "joined to one with pid": (pod, {0}, {0, 1}),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def household(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Household]:
+    house = Household(KINDS[kind][0], monkeypatch)
+    yield house
+    house.close()
+    assert eventually(lambda: not marked(house.mark))
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["first", "last"])
+def test_what_is_inside_ends_with_its_first_process_and_nothing_else_does(
+    kind: str, household: Household, which: int
+) -> None:
+    ending = KINDS[kind][1 if which == 0 else 2]
+    os.kill(household.boxes[which].pid, signal.SIGKILL)
+    assert eventually(lambda: not household.members(*ending))
+    for number, box in enumerate(household.boxes):
+        if number not in ending:
+            assert box.run(["echo", "fine"]).stdout == "fine\n"
+            assert len(household.members(number)) >= 2
+
+
+def test_everything_ends_with_the_agent(household: Household) -> None:
+    household.boxes[0]._agent.process.kill()
+    assert eventually(lambda: not marked(household.mark))
+    with pytest.raises(NamespaceError, match="has ended"):
+        household.boxes[0].run("true")
+
+
+def test_closing_ends_everything(household: Household) -> None:
+    everyone = marked(household.mark)
+    household.close()
+    assert all(ended(pid) for pid in everyone)
+
+
+def test_after_the_agents_death_the_next_sandbox_has_a_new_one() -> None:
+    with Sandbox("uts") as box:
+        old = box._agent.process.pid
+        os.kill(old, signal.SIGKILL)
+        assert ended(old)
+        with Sandbox("uts") as other:
+            assert other._agent.process.pid != old
+            assert other.run(["echo", "fine"]).stdout == "fine\n"
+
+
+@pytest.mark.parametrize("kind", ["uts", "pid"])
+@pytest.mark.parametrize("who", ["agent", "outer"])
+def test_a_sandbox_whose_maker_is_killed_says_so(kind: str, who: str) -> None:
+    with Sandbox(kind) as outer, outer.sandbox("ipc") as box:
+        os.kill(outer.pid if who == "outer" else outer._agent.process.pid, signal.SIGKILL)
+        assert ended(box.pid)
+        for use in (lambda: box.run("true"), lambda: box.call(int), lambda: outer.sandbox("uts")):
+            with pytest.raises(NamespaceError) as caught:
+                use()
+            assert caught.value.errno == errno.ESRCH and "make a new sandbox" in caught.value.remedy
+
+
+@pytest.mark.parametrize("options", [{}, {"user": "range"}, {"join": True}], ids=str)
+def test_a_kill_while_it_is_made_ends_in_an_error_or_a_sandbox(options: dict[str, object]) -> None:
+    if "user" in options and missing(["range"]):
+        pytest.skip("no range of ids is granted here.")
+    with Sandbox("uts", "net") as other:
+        agent = other._agent.process.pid
+        if "join" in options:
+            options = {"join": other}
+        before = children(agent)
+        for turn in range(8):
+            outcome: list[object] = []
+
+            def make() -> None:
+                try:
+                    outcome.append(Sandbox("pid", "mnt", "ipc", **options))  # noqa: B023
+                except NamespaceError as refused:
+                    outcome.append(refused)  # noqa: B023
+
+            maker = threading.Thread(target=make)
+            maker.start()
+            for _ in range(turn % 3 + 1):  # the first process to be seen, or a later one
+                new: set[int] = set()
+                while not new and maker.is_alive():
+                    new = children(agent) - before
+                for pid in new:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            maker.join(PATIENCE)
+            assert not maker.is_alive() and len(outcome) == 1
+            if isinstance(outcome[0], Sandbox):
+                outcome[0].close()
+            outcome.clear()
+            assert eventually(lambda: children(agent) == before)
+        assert other.run(["echo", "fine"]).stdout == "fine\n"
+
+
+def children(pid: int) -> set[int]:
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+# Stopped, interrupted, forked
+
+
+@pytest.mark.parametrize("kind", ["uts", "pid"])
+def test_a_stopped_sandbox_can_be_closed(kind: str) -> None:
+    box = Sandbox(kind)
+    command = box.popen(["sleep", "1000"])
+    os.kill(box.pid, signal.SIGSTOP)
+    box.close()
+    assert ended(box.pid, 0) and ended(command.pid, 0)
+
+
+def test_a_sandbox_that_does_not_end_by_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsedu.sandbox._END_GRACE", 0.2)
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: None)  # so it stays stopped
+    box = Sandbox("uts")
+    command = box.popen(["sleep", "1000"])
+    os.kill(box.pid, signal.SIGSTOP)
+    box.close()
+    assert ended(box.pid) and ended(command.pid)
+
+
+def test_closing_while_the_agent_is_killed_is_no_error() -> None:
+    box = Sandbox("uts")
+    agent = box._agent.process.pid
+    os.kill(agent, signal.SIGSTOP)
+    closing = threading.Thread(target=box.close)
+    closing.start()
+    assert ended(box.pid)
+    os.kill(agent, signal.SIGKILL)
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+    with Sandbox("uts") as other:
+        assert other.run(["echo", "fine"]).stdout == "fine\n"
+
+
+def test_an_agent_that_does_not_answer_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsedu.sandbox._END_GRACE", 0.1)
+    with Sandbox("uts") as box:
+        agent = box._agent.process.pid
+        before = children(agent)
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            with pytest.raises(NamespaceError, match=r"did not finish within 0\.2 s") as caught:
+                Sandbox("uts", timeout=0.2)
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        assert caught.value.errno == errno.ETIMEDOUT
+        assert box.run(["echo", "fine"]).stdout == "fine\n"
+        Sandbox("ipc").close()  # after which the agent has seen what it was asked before
+        assert eventually(lambda: children(agent) == before)
+
+
+def notebook(code: str) -> subprocess.Popen[str]:
+    """A program in a process group of its own, as a notebook's kernel is."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=ENVIRONMENT, start_new_session=True, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_an_interrupt_from_the_terminal_does_not_end_sandboxes() -> None:
+    process = notebook("""
+import sys
+from nsedu import Sandbox
+box = Sandbox("uts")
+command = box.popen(["sleep", "1000"])
+try:
+    print("ready", flush=True)
+    sys.stdin.read()
+except KeyboardInterrupt:
+    print(box.run("echo fine").stdout.strip(), command.poll(), flush=True)
+""")
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=PATIENCE) == ("fine None\n", "")
+
+
+@pytest.mark.parametrize("kind", ["uts", "pid"])
+def test_everything_ends_with_a_notebook_that_is_killed_although_a_fork_of_it_lives(
+    kind: str,
+) -> None:
+    process = notebook(f"""
+import os, signal, sys
+from nsedu import Sandbox
+box = Sandbox("{kind}")
+command = box.popen(["sleep", "1000"])
+fork = os.fork()
+if fork == 0:
+    signal.pause()
+print(fork, box._agent.process.pid, box.pid, command.pid, flush=True)
+sys.stdin.read()
+""")
+    assert process.stdout is not None
+    fork, *others = map(int, process.stdout.readline().split())
+    process.kill()
+    process.wait()
+    try:
+        assert all(ended(pid) for pid in others)
+        assert not ended(fork, 0)
+    finally:
+        os.kill(fork, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_notebook_that_ends_in_order_takes_everything_along() -> None:
+    process = notebook("""
+from nsedu import Sandbox
+box = Sandbox("uts")
+inner = box.sandbox("pid")
+command = inner.popen(["sleep", "1000"])
+print(box._agent.process.pid, box.pid, inner.pid, command.pid, flush=True)
+""")
+    said, errors = process.communicate(timeout=PATIENCE)
+    assert errors == "" and process.returncode == 0
+    assert all(ended(int(pid)) for pid in said.split())
+
+
+def test_namespaces_of_killed_sandboxes_are_freed() -> None:
+    # Inside a user namespace that may have two namespaces of a type at a time, six are made.
+    process = notebook("""
+import errno, os, signal, time
+from pathlib import Path
+from nsedu import NamespaceError, Sandbox, TYPES
+
+def another():
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return Sandbox(*TYPES)
+        except NamespaceError as refused:  # a network namespace is freed by and by
+            if refused.errno != errno.ENOSPC or time.monotonic() > deadline:
+                raise
+
+with Sandbox("user", "mnt", "pid") as home:
+    def kill_six():
+        for kind in TYPES:
+            Path(f"/proc/sys/user/max_{kind}_namespaces").write_text("2")
+        for turn in range(6):
+            box = another()
+            box.run("setsid sleep 1000 >/dev/null 2>&1 &")
+            os.kill(box.pid if turn % 2 else box._agent.process.pid, signal.SIGKILL)
+            box.close()
+    home.call(kill_six)
+print("freed")
+""")
+    assert process.communicate(timeout=PATIENCE * 2) == ("freed\n", "")
