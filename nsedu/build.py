@@ -220,9 +220,10 @@ def _mount_sysfs() -> None:
     # /sys/class/net shows the network namespace that sysfs was mounted in, so it needs a new one;
     # the cgroup tree below the old one is carried over by a bind through its descriptor.
     flags = _NO_SURPRISES
-    groups = -1  # a machine without cgroups
-    with contextlib.suppress(OSError):
+    try:
         groups = os.open("/sys/fs/cgroup", os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        groups = -1  # a machine without cgroups
     try:
         syscalls.mount("sysfs", "/sys", "sysfs", flags)
     except PermissionError:  # a read-only /sys, as in a container, may not become writable
@@ -233,16 +234,18 @@ def _mount_sysfs() -> None:
         os.close(groups)
 
 
+_LO_UP = struct.pack("16sh22x", b"lo", IFF_UP)  # struct ifreq of netdevice(7)
+
+
 def _lo_up() -> None:
     sock = socket.SocketType(socket.AF_INET, socket.SOCK_DGRAM)
-    fcntl.ioctl(sock.fileno(), SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+    fcntl.ioctl(sock.fileno(), SIOCSIFFLAGS, _LO_UP)
     sock.close()
 
 
 def name_process(name: str) -> None:
     """Give this process the short name that ps(1) shows; the kernel cuts it to 15 bytes."""
-    with contextlib.suppress(OSError):
-        _write("/proc/self/comm", name)
+    syscalls.set_name(name.encode(errors="replace"))
 
 
 def _write(path: str, text: str) -> None:

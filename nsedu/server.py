@@ -140,7 +140,7 @@ def _live(plan: dict[str, Any], control: socket.socket, life: socket.socket) -> 
         build.name_process(plan["name"])
         if "pid" in plan["joined"]:
             child.tell_members(life, plan["types"])
-        wire.send(control, {"ready": True})  # the rest is done while the notebook hears of it
+        control.send(wire.READY)  # the rest is done while the notebook hears of it
         child.close_others({control.fileno(), life.fileno()})
         me = Server(control, life, groups=plan["cgroups"])
         try:

@@ -34,6 +34,8 @@ _sethostname, _setdomainname = _libc.sethostname, _libc.setdomainname
 _sethostname.argtypes = _setdomainname.argtypes = (_Text, ctypes.c_size_t)
 _prctl = _libc.prctl
 _prctl.argtypes = (_Int, _Long, _Long, _Long, _Long)
+_prctl_text = _libc["prctl"]  # another object of the same function, for the option that takes text
+_prctl_text.argtypes = (_Int, _Text, _Long, _Long, _Long)
 
 # mount(2), <linux/mount.h>
 MS_RDONLY = 0x1
@@ -157,6 +159,8 @@ def clone(flags: int) -> int:
 
 
 def _path(text: str | os.PathLike[str] | None) -> bytes | None:
+    if isinstance(text, str):  # what os.fsencode does, in one step
+        return text.encode(errors="surrogateescape")
     return None if text is None else os.fsencode(text)
 
 
@@ -229,6 +233,12 @@ def prctl(option: int, value: int = 0) -> int:
     if result == -1:
         _fail(f"prctl({option}, {value})")
     return result
+
+
+def set_name(name: bytes) -> None:
+    """PR_SET_NAME of prctl(2): the short name of the calling thread, which is cut to 15 bytes."""
+    if _prctl_text(PR_SET_NAME, name, 0, 0, 0) == -1:
+        _fail(f"prctl(PR_SET_NAME, {name!r})")
 
 
 class _CapHeader(ctypes.Structure):

@@ -19,6 +19,10 @@ LONGEST = 64 * 1024  # bytes; well below the default socket buffer of 208 KiB
 MOST_FDS = 32
 
 
+READY = b'{"ready": true}'
+"""What a sandbox says when it stands: encoded before, for a fork pays for whatever it touches."""
+
+
 def pair() -> tuple[socket.socket, socket.socket]:
     """Two connected sockets that keep message boundaries (unix(7), SOCK_SEQPACKET)."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
