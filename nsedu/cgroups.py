@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 CPU_PERIOD = 100_000  # µs, the kernel's default for cpu.max and cpu.cfs_period_us
@@ -165,12 +165,20 @@ def named(labels: Iterable[str], around: Iterable[str] = ()) -> list[str]:
     """
     exact = set(labels)
     inner = tuple(f"{label}." for label in exact)
+    return _groups(lambda name: name in exact or name.startswith(inner), around)
+
+
+def of_notebook(pid: int) -> list[str]:
+    """The groups of all sandboxes of a notebook."""
+    return _groups(lambda name: name.startswith(f"nsedu-{pid}-"), ())
+
+
+def _groups(wanted: Callable[[str], bool], around: Iterable[str]) -> list[str]:
     found: set[str] = set()
     with contextlib.suppress(OSError):  # a machine without control groups
         places = {p for name, where in controllers().items() for p in _candidates(where, name)}
         for place in places.union(around):
-            names = [name for name in os.listdir(place) if name in exact or name.startswith(inner)]
-            found.update(f"{place}/{name}" for name in names)
+            found.update(f"{place}/{name}" for name in os.listdir(place) if wanted(name))
     return sorted(found)
 
 

@@ -135,6 +135,19 @@ class Agent:
             self.process.kill()
             self.process.wait()
         roles.pop(self.process.pid, None)
+        _remove_groups(killed=self.process.returncode != 0)
+
+
+_orphaned = False  # whether an agent was killed, so that nobody may know of its control groups
+
+
+def _remove_groups(killed: bool) -> None:
+    global _orphaned
+    _orphaned = _orphaned or killed
+    if _orphaned:
+        from nsedu import cgroups
+
+        cgroups.remove(cgroups.of_notebook(os.getpid()))
 
 
 def _is_open(fd: int) -> bool:

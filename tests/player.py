@@ -83,6 +83,7 @@ class Player:
         except NamespaceError:
             self.lost.append(name)
             self.boxes.pop(name).close()
+        del os.environ["NSEDU_PLAYED_IN"]
 
     def play(self) -> None:
         while not select.select([sys.stdin], [], [], 0)[0]:

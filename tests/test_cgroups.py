@@ -177,6 +177,16 @@ def test_the_groups_of_a_sandbox_and_of_those_inside_are_told_by_their_names(
     assert found == [f"{mount}/{name}" for name in its]
 
 
+def test_the_groups_of_a_notebook_are_told_by_its_pid(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mount = tree.v1("pids", "/here")
+    for name in ("nsedu-1-1", "here/nsedu-1-2.3", "nsedu-12-1"):
+        (mount / name).mkdir()
+    use(tree, monkeypatch)
+    assert cgroups.of_notebook(1) == [f"{mount}/here/nsedu-1-2.3", f"{mount}/nsedu-1-1"]
+
+
 def test_removing_takes_the_groups_below_along_and_minds_neither_gone_nor_busy_ones(
     tmp_path: Path,
 ) -> None:

@@ -179,7 +179,7 @@ def test_nothing_is_left_after_a_kill_at_a_random_moment(number: int, play: Play
             assert gone, is_left(f"<{name}>")
         assert play.end() == (0, ""), who
     assert eventually(lambda: not marked(play.mark)), is_left()
-    assert eventually(lambda: not groups(play.pid)), (as_it_was, groups(play.pid))
+    assert eventually(lambda: not groups(play.pid)), f"{as_it_was}\n{groups(play.pid)}"
     assert os.listdir(play.files) == []
     assert surroundings() == before
 
