@@ -275,7 +275,7 @@ def _control_groups(step: str, number: int, facts: dict[str, Any]) -> Reason | N
         rule = "the control group file system does not let this user make or enter a group here"
     return Reason(
         f"{rule} (cgroups(7))",
-        f"uid {facts.get('uid')}",
+        f"the kernel said: {os.strerror(number)}",
         "leave out limits=, run as root, or have a group delegated to you"
         " (systemd-run --user --scope -p Delegate=yes jupyter lab)",
     )
@@ -317,7 +317,15 @@ def _capability(
 ) -> Reason | None:
     if number != _errno.EPERM:
         return None
-    if verb in ("unshare", "setns") and name != "user":
+    if verb == "setns":
+        return Reason(
+            f"a {BY_NAME[name].title} namespace can be entered only with CAP_SYS_ADMIN in the user"
+            " namespace that owns it (setns(2))",
+            f"effective capabilities {facts.get('cap_eff', 0):#x}, uid {facts.get('uid')}",
+            'enter its owner, too: join=BOX, or join={"user": BOX, …} without a new "user"; the'
+            " processes of another user only root can join",
+        )
+    if verb == "unshare" and name != "user":
         return Reason(
             f"a {BY_NAME[name].title} namespace needs CAP_SYS_ADMIN in one's user namespace",
             f"effective capabilities {facts.get('cap_eff', 0):#x}, uid {facts.get('uid')}",

@@ -136,9 +136,20 @@ def test_with_a_range_a_file_can_be_given_to_another_id() -> None:
 
 
 @pytest.mark.needs("range")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root enters a namespace without its owner.")
 def test_a_range_is_mapped_in_a_sandbox_that_joins_another() -> None:
     with Sandbox("net") as other, Sandbox("user", user="range", join={"net": other.pid}) as box:
         assert len(inside(box, "/proc/self/uid_map").split()) >= 3
+        assert box.namespaces["net"].ns == other.namespaces["net"].ns
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root enters a namespace without its owner.")
+def test_an_ordinary_user_is_told_to_join_the_owner_of_a_namespace_as_well() -> None:
+    with Sandbox("net") as other, pytest.raises(NamespaceError) as caught:
+        Sandbox("user", join={"net": other})
+    assert (caught.value.step, caught.value.errno) == ("setns net", errno.EPERM)
+    assert "the user namespace that owns it" in caught.value.cause
+    assert "join=BOX" in caught.value.remedy
 
 
 # Preparation
