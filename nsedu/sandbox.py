@@ -129,7 +129,9 @@ class Sandbox(Runner):
         with contextlib.ExitStack() as stack, client.room("start"):
             pidfds = [_pidfd(whom, stack) for whom in groups]
             self._control = self._make(message, pidfds, timeout)
-        self._finalizer = weakref.finalize(self, _let_go, self._control, self._pidfd, self.pid)
+        self._finalizer = weakref.finalize(
+            self, _let_go, self._owner, self._control, self._pidfd, self.pid, self._server, self._id
+        )
         if outer is not None:
             outer._inner.add(self)
 
@@ -155,7 +157,8 @@ class Sandbox(Runner):
                     roles[self.pid] = f'sandbox "{self.name}"'
         except BaseException as error:
             control.close()
-            self._end(force=not isinstance(error, NamespaceError) or error.errno != errno.ESRCH)
+            gone = isinstance(error, NamespaceError) and error.errno == errno.ESRCH
+            _have_it_ended(self._server, self._id, self._pidfd, force=not gone)
             if self._pidfd >= 0:
                 os.close(self._pidfd)
                 roles.pop(self.pid, None)
@@ -229,27 +232,7 @@ class Sandbox(Runner):
             return
         for inner in list(self._inner):
             inner.close()
-        ended = client.wait(self._pidfd, 0)
-        with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_RDWR)  # a fork of this process may have it open, too
-        self._control.close()
-        if not ended:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
-            ended = client.wait(self._pidfd, _END_GRACE)
-        self._end(force=not ended)
         self._finalizer()
-
-    def _end(self, *, force: bool) -> None:
-        """Have the maker reap the first process and remove its groups, killing it if need be."""
-        try:
-            reply = client.request(self._server, {"op": "end", "id": self._id, "force": force})
-            client.wait(reply.fileno(), _END_GRACE)
-            reply.close()
-        except OSError:  # its maker has gone
-            if force and self._pidfd >= 0:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -261,10 +244,34 @@ class Sandbox(Runner):
         return f'sandbox "{self.name}"'
 
 
-def _let_go(control: socket.socket, pidfd: int, pid: int) -> None:
+def _let_go(
+    owner: int, control: socket.socket, pidfd: int, pid: int, server: socket.socket, identity: str
+) -> None:
+    """What closing a sandbox is, and also what happens when it is forgotten."""
+    if owner == os.getpid():  # a fork of the notebook only drops its copies
+        ended = client.wait(pidfd, 0)
+        with contextlib.suppress(OSError):
+            control.shutdown(socket.SHUT_RDWR)  # a fork of this process may have it open, too
+        if not ended:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+            ended = client.wait(pidfd, _END_GRACE)
+        _have_it_ended(server, identity, pidfd, force=not ended)
     control.close()
     os.close(pidfd)
     roles.pop(pid, None)
+
+
+def _have_it_ended(server: socket.socket, identity: str, pidfd: int, *, force: bool) -> None:
+    """Have the maker reap a first process and remove its groups, killing it if need be."""
+    try:
+        reply = client.request(server, {"op": "end", "id": identity, "force": force})
+        client.wait(reply.fileno(), _END_GRACE)
+        reply.close()
+    except OSError:  # its maker has gone
+        if force and pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
 
 def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox | int]:
