@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from awaiting import PATIENCE, ended, eventually
-from nsedu import TYPES, NamespaceError, Sandbox, idmap, nstypes, procfs, sandbox
+from nsedu import TYPES, NamespaceError, Sandbox, idmap, nstypes, procfs
 from nsedu.roles import roles
 
 pytestmark = pytest.mark.needs("userns", *TYPES)
