@@ -331,6 +331,15 @@ def _capability(
             f"effective capabilities {facts.get('cap_eff', 0):#x}, uid {facts.get('uid')}",
             'put a user namespace first: leave user=True, or add "user" to the types',
         )
+    if verb == "unshare":
+        return Reason(
+            "a user namespace may not be created inside a chroot, nor by who has no mapped id"
+            " (unshare(2), EPERM); a security module can refuse it, too",
+            f"no seccomp filter is set and {BY_NAME['user'].sysctl} is"
+            f" {facts.get('limits', {}).get('user')}",
+            "leave the chroot, or enter the directory by pivot_root(2) as container engines do;"
+            " otherwise look for a denial in the kernel log (dmesg)",
+        )
     if step == "sethostname":
         return Reason(
             "the host name may be set only with CAP_SYS_ADMIN in the user namespace that owns the"
