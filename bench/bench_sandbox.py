@@ -29,7 +29,8 @@ def imports() -> None:
         text=True,
     ).stdout.split()
     heavy = [name for name in HEAVY if name in loaded]
-    print(f"import nsedu: {sorted(times)[5] * 1000:.1f} ms; heavy modules with it: {heavy or 'none'}")
+    median = sorted(times)[len(times) // 2] * 1000
+    print(f"import nsedu: {median:.1f} ms; heavy modules with it: {heavy or 'none'}")
 
 
 def main() -> None:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from paired import compare, like_a_notebook
-
 from nsedu.snapshot import snapshot
+from paired import compare, like_a_notebook
 
 HERE = Path(__file__).parent
 

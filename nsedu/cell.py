@@ -107,15 +107,16 @@ def _explain(error: BaseException) -> str:
     if call is None:
         return ""
     from nsedu import explain, nstypes
+    from nsedu.facts import facts
 
     flags = call[1].split("|")
     refused = [kind for kind in nstypes.CATALOGUE if kind.clone_flag in flags]
-    facts = explain.facts()
-    if "CLONE_NEWUSER" not in flags and not facts["cap_eff"] >> _CAP_SYS_ADMIN & 1:
+    known = facts()
+    if "CLONE_NEWUSER" not in flags and not known["cap_eff"] >> _CAP_SYS_ADMIN & 1:
         rule = f"a {refused[0].title} namespace needs CAP_SYS_ADMIN, which this process has not"
         remedy = "add CLONE_NEWUSER: the creator of a user namespace has every capability in it"
     else:
         # The kernel makes the user namespace first (user_namespaces(7)), so that one decides.
         name = "user" if "CLONE_NEWUSER" in flags else refused[0].name
-        rule, _, remedy = explain.explain(f"unshare {name}", error.errno or 0, facts)
+        rule, _, remedy = explain.explain(f"unshare {name}", error.errno or 0, known)
     return f"  Rule        {rule}.\n  What to do  {remedy}."

@@ -14,8 +14,9 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from nsedu import explain, idmap
+from nsedu import idmap
 from nsedu.errors import NamespaceError
+from nsedu.facts import facts
 from nsedu.nstypes import CATALOGUE, NAMES
 from nsedu.process import CommandFailed, CommandTimedOut
 from nsedu.sandbox import Sandbox
@@ -83,7 +84,7 @@ class Report:
 
 
 def _machine() -> dict[str, Any]:
-    known = explain.facts()
+    known = facts()
     return {
         "kernel": os.uname().release,
         "machine": os.uname().machine,

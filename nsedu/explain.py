@@ -1,9 +1,8 @@
 """From a refusal to its reason: (step, errno, facts about this machine) → cause, evidence, remedy.
 
-The kernel answers with one number.  Which of its many rules stood behind it can be found out by
-reading what /proc says about the process that was refused, so the process itself gathers those
-facts (`facts`), at once and only then.  Sources: the ERRORS sections of unshare(2), clone(2),
-setns(2), mount(2); user_namespaces(7); namespaces(7) for the limits.
+The kernel answers with one number.  Which of its many rules stood behind it can be found out from
+what /proc says about the process that was refused (`facts`).  Sources: the ERRORS sections of
+unshare(2), clone(2), setns(2), mount(2); user_namespaces(7); namespaces(7) for the limits.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nsedu.errors import NamespaceError, Reason
-from nsedu.nstypes import BY_NAME, CATALOGUE
+from nsedu.facts import facts
+from nsedu.nstypes import BY_NAME
 
 MOST_NESTED = 32
 README = 'see README, "What works where"'
@@ -22,44 +22,6 @@ DOCKER = (
     "start the container with --security-opt seccomp=unconfined"
     " --security-opt systempaths=unconfined, or use a virtual machine; " + README
 )
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except OSError:
-        return None
-
-
-def facts() -> dict[str, Any]:
-    """What /proc says about the calling process that can decide a namespace operation.
-
-    Everything is read afresh; what cannot be read is None.
-    """
-    status = dict(
-        line.split(":", 1)
-        for line in (_read("/proc/self/status") or "").splitlines()
-        if ":" in line
-    )
-    mounts = [line.split() for line in (_read("/proc/self/mountinfo") or "").splitlines()]
-    points = [fields[4] for fields in mounts if len(fields) > 4]
-    limits = {t.name: _read(f"/proc/sys/user/max_{t.name}_namespaces") for t in CATALOGUE}
-    return {
-        "uid": os.geteuid(),
-        "seccomp": int(status.get("Seccomp", "0")),
-        "no_new_privs": int(status.get("NoNewPrivs", "0")),
-        "threads": int(status.get("Threads", "1")),
-        "cap_eff": int(status.get("CapEff", "0"), 16),
-        "limits": {name: int(text) for name, text in limits.items() if text is not None},
-        "userns_clone": _read("/proc/sys/kernel/unprivileged_userns_clone"),
-        "apparmor": _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
-        "missing": [t.name for t in CATALOGUE if not os.path.lexists(f"/proc/self/ns/{t.name}")],
-        "chroot": bool(points) and "/" not in points,
-        "masked": sorted(
-            {p for p in points if p.startswith("/proc/")} - {"/proc/sys/fs/binfmt_misc"}
-        ),
-    }
 
 
 def failure(step: str, number: int, call: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nsedu import client, plan, process, wire
@@ -20,6 +20,9 @@ class Runner:
     timeout: float
     _agent: client.Agent
     _control: socket.socket
+    _pidfd: int
+    _new: frozenset[str]
+    _joined: Mapping[str, Runner | int]
 
     def _require(self) -> Any:
         """This object, if it can be used; raises NamespaceError when it cannot."""

@@ -10,10 +10,10 @@ import signal
 import socket
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nsedu import cgroups, client, errors, explain, nstypes, plan, wire
+from nsedu import cgroups, client, errors, explain, joining, nstypes, plan, wire
 from nsedu.errors import NamespaceError
 from nsedu.procfs import pid_of
 from nsedu.roles import roles
@@ -91,7 +91,7 @@ class Sandbox(Runner):
         _outer: Sandbox | None = None,
     ) -> None:
         outer = _outer
-        joined = _joins(join, types)
+        joined = joining.joins(join, types)
         new = plan.new_types(types, user, joined)
         plan.check(new, joined, hostname, boottime, monotonic, timeout)
         checked = cgroups.check_limits(limits)
@@ -107,7 +107,7 @@ class Sandbox(Runner):
         self._inner: weakref.WeakSet[Sandbox] = weakref.WeakSet()
         self._namespaces: dict[str, Namespace] | None = None
         self._agent = outer._agent if outer is not None else client.agent()
-        groups: dict[Sandbox | int, list[str]] = {}
+        groups: dict[Runner | int, list[str]] = {}
         for kind, whom in joined.items():
             groups.setdefault(whom, []).append(kind)
         message = {
@@ -127,7 +127,7 @@ class Sandbox(Runner):
         }
         self._server = outer._require()._control if outer is not None else self._agent.socket
         with contextlib.ExitStack() as stack, client.room("start"):
-            pidfds = [_pidfd(whom, stack) for whom in groups]
+            pidfds = [joining.pidfd_of(whom, stack) for whom in groups]
             self._control = self._make(message, pidfds, timeout)
         self._finalizer = weakref.finalize(
             self, _let_go, self._owner, self._control, self._pidfd, self.pid, self._server, self._id
@@ -272,59 +272,6 @@ def _have_it_ended(server: socket.socket, identity: str, pidfd: int, *, force: b
         if force and pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-
-
-def _joins(join: Any, types: Sequence[str]) -> dict[str, Sandbox | int]:
-    """Type name → whose namespace of that type to enter."""
-    if join is None:
-        return {}
-    if isinstance(join, Mapping):
-        for kind, whom in join.items():
-            nstypes.get(kind)
-            if kind in types:
-                raise ValueError(f"{kind!r} cannot be both new and joined; drop one of them.")
-            _check_whom(whom)
-        return dict(join)
-    _check_whom(join)
-    # Entering another's namespaces needs its user namespace first, unless it shares ours.
-    found = {kind: join for kind in nstypes.NAMES if _differs(join, kind)}
-    return {kind: whom for kind, whom in found.items() if kind == "user" or kind not in types}
-
-
-def _check_whom(whom: Any) -> None:
-    if isinstance(whom, bool) or not isinstance(whom, Sandbox | int):
-        raise TypeError(
-            "join must be a Sandbox, a pid, or a mapping of type name to one of these,"
-            f" not {whom!r}."
-        )
-    if isinstance(whom, int) and not 0 < whom < 1 << 31:
-        raise ValueError(f"join must be a pid above zero, not {whom!r}.")
-
-
-def _differs(whom: Sandbox | int, kind: str) -> bool:
-    if isinstance(whom, Sandbox):
-        return kind in whom._new or kind in whom._joined
-    try:
-        theirs = os.readlink(f"/proc/{whom}/ns/{kind}")
-    except FileNotFoundError:  # the type, or the whole process
-        if os.path.exists(f"/proc/{whom}"):
-            return False
-        raise client.nobody(whom) from None
-    except PermissionError:
-        number, call = errno.EACCES, f"readlink /proc/{whom}/ns/{kind}"
-        raise explain.error(explain.failure(f"setns {kind}", number, call)) from None
-    return theirs != os.readlink(f"/proc/self/ns/{kind}")
-
-
-def _pidfd(whom: Sandbox | int, stack: contextlib.ExitStack) -> int:
-    if isinstance(whom, Sandbox):
-        return whom._require()._pidfd
-    try:
-        pidfd = os.pidfd_open(whom)
-    except OSError:
-        raise client.nobody(whom) from None
-    stack.callback(os.close, pidfd)
-    return pidfd
 
 
 def _depth(box: Sandbox | None) -> int:

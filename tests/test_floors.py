@@ -1,0 +1,55 @@
+"""The floors of the package: an import points down, never round in a circle."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent / "nsedu"
+LONGEST = 320
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of ours that a module imports when it is loaded itself."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return (found & MODULES.keys()) - {"nsedu"}
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    graph = {name: imports(path) - {name} for name, path in MODULES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(MODULES) - 1
+
+
+def test_no_module_is_two_concepts_long() -> None:
+    lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
+    assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
+
+
+def test_the_agent_needs_nothing_beyond_the_standard_library() -> None:
+    todo, seen = ["nsedu.agent"], set()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += imports(MODULES[name])
+    assert not seen & {"nsedu.draw", "nsedu.sandbox", "nsedu.doctor", "nsedu.magics"}
+    for name in seen:
+        for node in ast.parse(MODULES[name].read_text()).body:
+            if isinstance(node, ast.Import):
+                import sys
+
+                assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
