@@ -79,8 +79,10 @@ def request(
     ours, theirs = wire.pair()
     try:
         wire.send(server, message, [theirs.fileno(), *fds])
-    except OSError:
+    except OSError as error:
         ours.close()
+        if error.errno == errno.EBADF:  # another thread has closed it meanwhile
+            raise ConnectionError(errno.ENOTCONN, os.strerror(errno.ENOTCONN)) from None
         raise
     finally:
         theirs.close()

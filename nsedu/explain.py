@@ -243,6 +243,26 @@ def _control_groups(step: str, number: int, facts: dict[str, Any]) -> Reason | N
     )
 
 
+_EXEC = {  # the rules of execve(2)
+    _errno.ENOENT: (
+        "there is no such program on the PATH inside the sandbox",
+        "check the spelling, or install the program; nsedu.doctor() lists what the course uses",
+    ),
+    _errno.E2BIG: (
+        "the arguments and the environment are longer than the kernel takes: 128 KiB for one word",
+        "pass what is long by input=, or in a file",
+    ),
+    _errno.ENOEXEC: (
+        "the file is executable, but no program: {}",
+        "if it is a script, begin it with #! and the interpreter",
+    ),
+    0: (
+        "the program cannot be executed: {}",
+        "check its permission bits, and whether its file system is mounted noexec",
+    ),
+}
+
+
 def _commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
     if step == "timens_offsets" and number == _errno.ERANGE:
         return Reason(
@@ -250,16 +270,9 @@ def _commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
             " count, some 146 years (time_namespaces(7), ERANGE)", "",
             "choose an offset above minus the time since boot, and below 146 years",
         )  # fmt: skip
-    if step == "exec" and number == _errno.ENOENT:
-        return Reason(
-            "there is no such program on the PATH inside the sandbox", "",
-            "check the spelling, or install the program; nsedu.doctor() lists what the course uses",
-        )  # fmt: skip
     if step == "exec":
-        return Reason(
-            f"the program cannot be executed: {os.strerror(number)}", "",
-            "check its permission bits, and whether its file system is mounted noexec",
-        )  # fmt: skip
+        rule, remedy = _EXEC.get(number, _EXEC[0])
+        return Reason(rule.format(os.strerror(number)), "", remedy)
     if step == "fork" and number == _errno.ENOMEM:
         return Reason(
             "the pid namespace has lost its first process, so nobody can be born in it any more"

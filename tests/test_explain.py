@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nsedu import TYPES, NamespaceError, Sandbox, errors, explain
 from nsedu.errors import Reason
+from nsedu.facts import facts as gather
 
 PLAIN: dict[str, Any] = {
     "uid": 1000, "seccomp": 0, "no_new_privs": 0, "threads": 1, "cap_eff": 0,
@@ -202,7 +203,7 @@ def test_without_evidence_the_cause_is_the_rule() -> None:
 
 
 def test_the_facts_are_what_proc_says() -> None:
-    facts = explain.facts()
+    facts = gather()
     status = dict(
         line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines()
     )
@@ -218,7 +219,7 @@ def test_the_facts_are_what_proc_says() -> None:
 def test_covered_files_of_proc_are_seen() -> None:
     with Sandbox("mnt", "pid") as box:
         box.run("mount --bind /dev/null /proc/version")
-        assert box.call(explain.facts)["masked"] == ["/proc/version"]
+        assert box.call(gather)["masked"] == ["/proc/version"]
 
 
 @pytest.mark.needs("userns", "mnt", "pid")
@@ -227,13 +228,14 @@ def test_a_chroot_is_seen(tmp_path: Path) -> None:
 
     def look() -> tuple[bool, str]:
         from nsedu import explain, nstypes, syscalls
+        from nsedu.facts import facts as gather
 
         syscalls.mount("proc", tmp_path / "proc", "proc")
         os.chroot(tmp_path)
         try:
             syscalls.unshare(nstypes.CloneFlag.NEWUSER)
         except PermissionError as refused:
-            facts = explain.facts()
+            facts = gather()
             return facts["chroot"], explain.explain("unshare user", refused.errno or 0, facts).rule
         return False, ""
 
@@ -246,9 +248,10 @@ def test_a_chroot_is_seen(tmp_path: Path) -> None:
 def test_the_facts_of_a_machine_without_proc_are_unknown(tmp_path: Path) -> None:
     def look() -> Any:
         from nsedu import explain
+        from nsedu.facts import facts as gather
 
         os.chroot(tmp_path)
-        facts = explain.facts()
+        facts = gather()
         return facts["limits"], str(explain.explain("unshare uts", errno.EPERM, facts))
 
     with Sandbox("mnt") as box:

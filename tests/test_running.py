@@ -191,6 +191,29 @@ def test_a_program_that_cannot_be_started_is_explained(
     assert str(caught.value).startswith("could not start the command") and caught.value.remedy
 
 
+def test_arguments_that_are_too_long_are_explained(box: Sandbox) -> None:
+    with pytest.raises(NamespaceError, match="longer than the kernel takes") as caught:
+        box.run(["echo", "x" * 200_000])
+    assert caught.value.errno == errno.E2BIG and "input=" in caught.value.remedy
+
+
+def test_a_script_without_its_interpreter_is_explained(box: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text("echo hello\n")
+    (tmp_path / "script").chmod(0o755)
+    with pytest.raises(NamespaceError, match="begin it with #!") as caught:
+        box.run([str(tmp_path / "script")])
+    assert caught.value.errno == errno.ENOEXEC
+
+
+def test_a_sandbox_that_another_thread_closes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox("uts") as box:
+        monkeypatch.setattr(box, "_require", box.close)  # after it was found to be open
+        with pytest.raises(NamespaceError, match="has ended"):
+            box.run("true")
+        with pytest.raises(NamespaceError, match="has ended"):
+            box.popen("true")
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "words"),
     [
