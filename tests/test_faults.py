@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -292,6 +293,14 @@ def test_after_the_agents_death_the_next_sandbox_has_a_new_one() -> None:
             assert other.run(["echo", "fine"]).stdout == "fine\n"
 
 
+def test_an_agent_that_is_just_ending_is_not_asked_any_more() -> None:
+    with Sandbox("uts") as box:
+        old = box._agent
+        old.socket.shutdown(socket.SHUT_RDWR)  # which is its end, by and by
+        with Sandbox("uts") as other:
+            assert other._agent is not old
+
+
 @pytest.mark.parametrize("kind", ["uts", "pid"])
 @pytest.mark.parametrize("who", ["agent", "outer"])
 def test_a_sandbox_whose_maker_is_killed_says_so(kind: str, who: str) -> None:
@@ -337,6 +346,37 @@ def test_a_kill_while_it_is_made_ends_in_an_error_or_a_sandbox(options: dict[str
                 outcome[0].close()
             outcome.clear()
             assert eventually(lambda: children(agent) == before)
+        assert other.run(["echo", "fine"]).stdout == "fine\n"
+
+
+def test_a_joined_sandbox_that_dies_before_its_maker_is_reaped_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mark = str(uuid.uuid4())
+    with Sandbox("uts", "net") as other:
+        agent = other._agent.process.pid
+        before = children(agent)
+        boxes: list[Sandbox] = []
+        making = threading.Thread(target=lambda: boxes.append(Sandbox("ipc", join=other)))
+        making.start()
+        while making.is_alive() and not (makers := children(agent) - before):
+            pass
+        for pid in makers:
+            os.kill(pid, signal.SIGSTOP)
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            for pid in makers:
+                os.kill(pid, signal.SIGCONT)
+            making.join(PATIENCE)
+            monkeypatch.setenv("NSEDU_LEFT", mark)
+            boxes[0].run(DAEMON)
+            monkeypatch.delenv("NSEDU_LEFT")
+            os.kill(boxes[0].pid, signal.SIGKILL)
+            assert ended(boxes[0].pid)
+            assert marked(mark)
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        assert eventually(lambda: not marked(mark))
         assert other.run(["echo", "fine"]).stdout == "fine\n"
 
 
@@ -460,6 +500,33 @@ print(box._agent.process.pid, box.pid, inner.pid, command.pid, flush=True)
     said, errors = process.communicate(timeout=PATIENCE)
     assert errors == "" and process.returncode == 0
     assert all(ended(int(pid)) for pid in said.split())
+
+
+def test_a_sandbox_in_someone_elses_pid_namespace_leaves_nothing_there() -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed: apt install util-linux.")
+    mark = str(uuid.uuid4())
+    words = ["unshare", "-Urmpf", "--mount-proc", "--kill-child"]
+    host = subprocess.Popen([*words, "sh", "-c", "echo ready; cat"], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)  # fmt: skip
+    try:
+        assert host.stdout is not None and host.stdout.readline() == "ready\n"
+        (first,) = children(host.pid)
+        process = notebook(f"""
+import os
+from nsedu import Sandbox
+box = Sandbox(join={first})
+os.environ["NSEDU_LEFT"] = "{mark}"
+box.run({DAEMON!r})
+input()
+""")
+        assert eventually(lambda: marked(mark)), process.communicate("\n")
+        assert process.communicate("\n", timeout=PATIENCE) == ("", "")
+        assert eventually(lambda: not marked(mark))
+        assert host.poll() is None
+    finally:
+        host.kill()
+        host.communicate()
 
 
 def test_namespaces_of_killed_sandboxes_are_freed() -> None:

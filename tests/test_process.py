@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from awaiting import ended, eventually, readable
-from nsedu import CommandTimedOut, NamespaceError, Sandbox
+from nsedu import CommandTimedOut, NamespaceError, Sandbox, process, wire
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
 
@@ -158,3 +158,10 @@ def test_a_closed_one_has_closed_its_streams(box: Sandbox) -> None:
     command.close()
     assert command.stdin.closed and command.stdout.closed and command.stderr.closed
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_output_that_never_pauses_does_not_outrun_the_deadline() -> None:
+    reply, other = wire.pair()
+    zeros = os.open("/dev/zero", os.O_RDONLY)
+    with other, pytest.raises(CommandTimedOut):
+        process.gather(reply, {zeros: lambda data: None}, 0.02, "yes", "nobody")
