@@ -313,7 +313,9 @@ def test_a_notebook_in_a_chroot_is_told_so(tmp_path: Path, monkeypatch: pytest.M
     code = f'{TRY}calls = {{"it": lambda: made("uts")}}{TELL}'
     with Sandbox("mnt") as outer:
         outer.run(["mount", "--rbind", "/", str(tmp_path)])
-        said = json.loads(outer.run(["chroot", str(tmp_path), sys.executable, "-c", code]).stdout)[
+        chroot = shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin")
+        assert chroot is not None
+        said = json.loads(outer.run([chroot, str(tmp_path), sys.executable, "-c", code]).stdout)[
             "it"
         ]
     assert (said["error"], said["step"], said["errno"]) == (
