@@ -34,21 +34,25 @@ def report(control: socket.socket, refused: build.StepFailed) -> None:
 
 
 def settle(control: socket.socket, pid: int, plan: dict[str, Any]) -> None:
-    """Write the maps of a first process, and give the notebook a pidfd of it.
-
-    The process prepares itself at the same time.
-    """
+    """Write the id maps of a first process, which prepares itself at the same time."""
+    if "user" not in plan["types"]:
+        return
     pidfd = os.pidfd_open(pid)
     try:
-        if "user" in plan["types"]:
-            build.write_maps(pid_of(pidfd), plan)
-        with contextlib.suppress(OSError):
-            wire.send(control, {"born": True}, [pidfd])
+        build.write_maps(pid_of(pidfd), plan)
     except build.StepFailed as refused:
         report(control, refused)
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     finally:
         os.close(pidfd)
+
+
+def announce(control: socket.socket, pid: int) -> None:
+    """Give the notebook a pidfd of a first process."""
+    pidfd = os.pidfd_open(pid)
+    with contextlib.suppress(OSError):
+        wire.send(control, {"born": True}, [pidfd])
+    os.close(pidfd)
 
 
 def beget(

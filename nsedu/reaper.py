@@ -15,7 +15,7 @@ import socket
 import time
 from typing import Any
 
-from nsedu import cgroups, child, syscalls, wire
+from nsedu import birth, cgroups, child, syscalls, wire
 
 _GRACE = 1.0  # seconds for the sandboxes inside to end by themselves
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -29,6 +29,7 @@ class Child:
         self.sock = sock  # a command's reply socket, or our end of a sandbox's life line
         self.limits: dict[str, int | float] = {}
         self.born = 0  # of a maker: the pid of the sandbox
+        self.control: socket.socket | None = None  # of a maker: where to announce the birth
         self.own: list[tuple[str, int]] = []  # type and descriptor, see child.tell_members
 
     def listen(self) -> None:
@@ -138,6 +139,8 @@ class Reaper:
             if self._adopt(record, pid):
                 return False
             status = 1  # what it begot has died already, nobody saw how
+        if record.control is not None:
+            record.control.close()
         waiting = self.waiting.pop(pid, None)
         if status or record.limits:  # its groups cannot be removed before its orphans have ended
             self.lost.append((record, waiting))
@@ -167,6 +170,9 @@ class Reaper:
             return False  # died and was reaped before its maker
         record.kind = "sandbox"
         self.children[record.born] = record
+        if record.control is not None:
+            birth.announce(record.control, record.born)
+            record.control.close()
         if maker in self.waiting:
             self.waiting[record.born] = self.waiting.pop(maker)
         self.grant(record)

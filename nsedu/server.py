@@ -116,14 +116,16 @@ class Server(Reaper):
             birth.beget(plan, reply, theirs, joins, live)
         if pid == 0:
             live()
-        if not joins:
-            birth.settle(reply, pid, plan)
         theirs.close()
-        reply.close()
         record = Child("maker" if joins else "sandbox", life, plan["id"])
         record.limits = plan["limits"]
         self.children[pid] = record
-        if not joins:
+        if joins:  # the notebook hears of the birth when the maker has gone, not to see it about
+            record.control = reply
+        else:
+            birth.settle(reply, pid, plan)
+            birth.announce(reply, pid)
+            reply.close()
             self.grant(record)
 
 

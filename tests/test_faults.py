@@ -349,35 +349,44 @@ def test_a_kill_while_it_is_made_ends_in_an_error_or_a_sandbox(options: dict[str
         assert other.run(["echo", "fine"]).stdout == "fine\n"
 
 
-def test_a_joined_sandbox_that_dies_before_its_maker_is_reaped_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    mark = str(uuid.uuid4())
+def test_a_joined_sandbox_that_dies_before_its_maker_is_reaped_is_told_as_gone() -> None:
     with Sandbox("uts", "net") as other:
         agent = other._agent.process.pid
         before = children(agent)
-        boxes: list[Sandbox] = []
-        making = threading.Thread(target=lambda: boxes.append(Sandbox("ipc", join=other)))
-        making.start()
-        while making.is_alive() and not (makers := children(agent) - before):
-            pass
-        for pid in makers:
-            os.kill(pid, signal.SIGSTOP)
-        os.kill(agent, signal.SIGSTOP)
-        try:
-            for pid in makers:
-                os.kill(pid, signal.SIGCONT)
-            making.join(PATIENCE)
-            monkeypatch.setenv("NSEDU_LEFT", mark)
-            boxes[0].run(DAEMON)
-            monkeypatch.delenv("NSEDU_LEFT")
-            os.kill(boxes[0].pid, signal.SIGKILL)
-            assert ended(boxes[0].pid)
-            assert marked(mark)
-        finally:
-            os.kill(agent, signal.SIGCONT)
-        assert eventually(lambda: not marked(mark))
+        outcomes = iter(lambda: kill_before_it_is_given_out(other, agent, before), None)
+        refused = next(error for _, error in zip(range(100), outcomes, strict=False) if error != "")
+        assert isinstance(refused, NamespaceError)
+        assert refused.errno == errno.ESRCH
+        assert eventually(lambda: children(agent) == before)
         assert other.run(["echo", "fine"]).stdout == "fine\n"
+
+
+def kill_before_it_is_given_out(other: Sandbox, agent: int, before: set[int]) -> object:
+    """Stop the agent while a maker is about, and kill what that begets; "" if it came too late."""
+    outcome: list[object] = []
+
+    def make() -> None:
+        try:
+            Sandbox("ipc", join=other).close()
+            outcome.append("")
+        except NamespaceError as error:
+            outcome.append(error)
+
+    making = threading.Thread(target=make)
+    making.start()
+    seen: list[int] = []
+    while making.is_alive() and not seen:
+        seen = sorted(children(agent) - before)
+    os.kill(agent, signal.SIGSTOP)
+    others = before | set(seen[:1])  # the first is the maker
+    try:
+        eventually(lambda: children(agent) - others, 0.2)
+        for pid in children(agent) - others:
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    making.join(PATIENCE)
+    return outcome[0]
 
 
 def children(pid: int) -> set[int]:
