@@ -18,8 +18,8 @@ from typing import Any
 
 from nsedu import errors, explain, wire
 from nsedu.roles import roles
+from nsedu.wire import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _START = "import sys; sys.path.insert(0, {root!r}); from nsedu.agent import main; main({fd}, {pid})"
 
 

@@ -19,8 +19,8 @@ from nsedu import syscalls, wire
 from nsedu.mounts import namespace_mounts
 from nsedu.nstypes import CloneFlag
 from nsedu.procfs import read
+from nsedu.wire import ROOT
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _START = "import sys; sys.path.insert(0, {root!r}); from nsedu.enter import main; main({fd})"
 PATIENCE = 10  # seconds; a dead network file system on the way must not stop the look for ever
 

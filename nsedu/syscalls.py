@@ -80,7 +80,6 @@ def _clone(flags: int) -> int:
 
 CLONE_PARENT = 0x8000
 CLONE_INTO_CGROUP = 0x200000000
-CLONE_PIDFD = 0x1000
 
 
 def _fail(call: str) -> NoReturn:

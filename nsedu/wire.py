@@ -19,6 +19,9 @@ LONGEST = 64 * 1024  # bytes; well below the default socket buffer of 208 KiB
 MOST_FDS = 32
 
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""Where the package lies: a fresh interpreter at the other end of a socket finds it there."""
+
 READY = b'{"ready": true}'
 """What a sandbox says when it stands: encoded before, for a fork pays for whatever it touches."""
 
