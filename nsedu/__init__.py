@@ -13,9 +13,11 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
+    from typing import Any
+
     from nsedu.claims import ClaimFailed, claim, expect
     from nsedu.client import shutdown
     from nsedu.course import catalogue, course

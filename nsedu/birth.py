@@ -8,10 +8,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from nsedu import build, cgroups, syscalls, wire
+from nsedu.facts import failure
 from nsedu.procfs import pid_of
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 def step(name: str, refused: OSError | build.StepFailed) -> build.StepFailed:
@@ -22,15 +26,15 @@ def step(name: str, refused: OSError | build.StepFailed) -> build.StepFailed:
     if name in ("run", "call"):
         # A program that is not there, or no process to run it in: only the errno tells.
         name = "fork" if number in (errno.EAGAIN, errno.ENOMEM) else "exec"
+    elif name == "make":
+        name = "start"
     return build.StepFailed(name, number, str(call or "fork()"))
 
 
 def report(control: socket.socket, refused: build.StepFailed) -> None:
     """Tell the notebook which step was refused, with the facts to explain it by."""
-    from nsedu import explain  # only now: what every fork carries along costs every fork time
-
     with contextlib.suppress(OSError):
-        wire.send(control, explain.failure(refused.step, refused.errno, refused.call))
+        wire.send(control, failure(refused.step, refused.errno, refused.call))
 
 
 def settle(control: socket.socket, pid: int, plan: dict[str, Any]) -> None:

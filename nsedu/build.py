@@ -14,10 +14,13 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Any
 
 from nsedu import cgroups, idmap, nstypes, syscalls
 from nsedu.nstypes import BY_NAME
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any
 
 IFF_UP = 0x1
 SIOCSIFFLAGS = 0x8914

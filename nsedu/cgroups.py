@@ -9,8 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections import namedtuple
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
-from typing import Any, NamedTuple
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any
 
 CPU_PERIOD = 100_000  # µs, the kernel's default for cpu.max and cpu.cfs_period_us
 
@@ -22,9 +26,10 @@ FILES = {
 }
 
 
-class Controller(NamedTuple):
+class Controller(namedtuple("Controller", "version mount path")):
     """Where one controller's hierarchy is: `version` 1 or 2, its `mount`, and our `path` in it."""
 
+    __slots__ = ()
     version: int
     mount: str
     path: str

@@ -9,9 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from nsedu import syscalls, wire
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 def start_command(message: dict[str, Any], fds: list[int]) -> int:
@@ -64,8 +67,7 @@ def become_call(path: list[str], reply: socket.socket, fds: list[int]) -> NoRetu
 def load_cloudpickle(path: list[str]) -> None:
     """Import cloudpickle once in the server, so that each later call finds it loaded.
 
-    It is the one thing here from outside the standard library, found on the notebook's own path; a
-    notebook that lacks it is told so by the call itself.
+    It is the one thing here from outside the standard library, found on the notebook's own path.
     """
     if "cloudpickle" in sys.modules:
         return
@@ -73,18 +75,30 @@ def load_cloudpickle(path: list[str]) -> None:
     sys.path[:] = path
     try:
         with contextlib.suppress(ImportError):
+            import traceback  # noqa: F401
+
             import cloudpickle  # noqa: F401
     finally:
         sys.path[:] = before
+
+
+_NO_PICKLE = (
+    "call() loads it from the notebook's Python, which the root file system in here does not show;"
+    " use run() instead, or call() once before the root is changed"
+)
 
 
 def _call(path: list[str], payload: int, result: int) -> NoReturn:
     """Run a pickled function and write (True, value) or (False, exception) back."""
     sys.path[:] = path
     answer: tuple[bool, Any]
-    import traceback
+    try:
+        import traceback
 
-    import cloudpickle
+        import cloudpickle
+    except ImportError as error:
+        os.write(2, f"{error}: {_NO_PICKLE}\n".encode())
+        os._exit(1)
 
     try:
         with open(payload, "rb") as file:

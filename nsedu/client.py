@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nsedu import errors, explain, wire
+from nsedu import errors, explain, facts, wire
 from nsedu.roles import roles
 from nsedu.wire import ROOT
 
@@ -117,7 +117,7 @@ class Agent:
             )  # fmt: skip
         except OSError as error:
             number = error.errno or errno.EIO
-            raise explain.error(explain.failure("agent", number, sys.executable)) from None
+            raise explain.error(facts.failure("agent", number, sys.executable)) from None
         finally:
             os.close(control)
             theirs.close()

@@ -13,19 +13,13 @@ from typing import Any
 
 from nsedu import rules
 from nsedu.errors import NamespaceError, Reason
-from nsedu.facts import facts
-
-
-def failure(step: str, number: int, call: str) -> dict[str, Any]:
-    """The message by which an agent or a sandbox reports a refusal."""
-    return {"failed": step, "errno": number, "call": call, "facts": facts()}
 
 
 def error(message: dict[str, Any], depth: int = 0) -> NamespaceError:
     """The exception for such a message.
 
     Args:
-        message: what `failure` made.
+        message: what `facts.failure` made.
         depth: how many user namespaces deep, from the reader's own, the refused process was.
     """
     known = {**message.get("facts", {}), "depth": depth}
@@ -34,7 +28,7 @@ def error(message: dict[str, Any], depth: int = 0) -> NamespaceError:
 
 
 def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
-    """The reason why `step` failed with errno `number`, given `facts()` of the refused process."""
+    """The reason why `step` failed with errno `number`, given the facts of the refused process."""
     verb, _, name = step.partition(" ")
     tries: list[Callable[[], Reason | None]] = [
         lambda: rules.missing_type(verb, name, number, facts),
@@ -46,6 +40,7 @@ def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
         lambda: rules.mounts(step, number, facts),
         lambda: rules.control_groups(step, number, facts),
         lambda: rules.commands(step, number, facts),
+        lambda: rules.no_proc(number, facts),
         lambda: rules.capability(step, verb, name, number, facts),
     ]
     for attempt in tries:

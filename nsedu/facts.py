@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from nsedu.nstypes import CATALOGUE
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _read(path: str) -> str | None:
@@ -14,6 +17,11 @@ def _read(path: str) -> str | None:
             return file.read().strip()
     except OSError:
         return None
+
+
+def failure(step: str, number: int, call: str) -> dict[str, Any]:
+    """The message by which an agent or a sandbox reports a refusal."""
+    return {"failed": step, "errno": number, "call": call, "facts": facts()}
 
 
 def facts() -> dict[str, Any]:
@@ -39,6 +47,7 @@ def facts() -> dict[str, Any]:
         "userns_clone": _read("/proc/sys/kernel/unprivileged_userns_clone"),
         "apparmor": _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
         "missing": [t.name for t in CATALOGUE if not os.path.lexists(f"/proc/self/ns/{t.name}")],
+        "proc": os.path.exists("/proc/self"),
         "chroot": bool(points) and "/" not in points,
         "masked": sorted(
             {p for p in points if p.startswith("/proc/")} - {"/proc/sys/fs/binfmt_misc"}

@@ -36,8 +36,9 @@ def look(discovery: Discovery, processes: Iterable[Process]) -> None:
                 sockets.look(process, found)
         except VANISHED:
             continue
-        except PermissionError:  # its user has changed meanwhile
-            discovery.miss(MAY_NOT)
+        except PermissionError:  # its user has changed meanwhile, or it has vanished
+            if os.path.exists(f"/proc/{process.pid}"):
+                discovery.miss(MAY_NOT)
 
 
 def _open_files(discovery: Discovery, process: Process) -> tuple[list[str], list[tuple[str, str]]]:

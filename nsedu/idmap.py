@@ -8,22 +8,23 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+from collections import namedtuple
 from collections.abc import Iterable
-from typing import NamedTuple
 
 OVERFLOW_ID = 65534
 """What an id without a mapping looks like (/proc/sys/kernel/overflowuid)."""
 
 
-class IdRange(NamedTuple):
+class IdRange(namedtuple("IdRange", "inside outside count")):
     """One line of a map: ``count`` ids from ``inside`` are ``outside`` and following.
 
     ``outside`` is as seen from the user namespace of the process that reads the file.
     """
 
+    __slots__ = ()
     inside: int
     outside: int
-    count: int  # type: ignore[assignment]  # shadows tuple.count, as the kernel's word for it
+    count: int  # shadows tuple.count, as the kernel's word for it
 
     def __str__(self) -> str:
         return f"{self.inside} {self.outside} {self.count}"

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsedu import client, explain, nstypes
+from nsedu import client, explain, facts, nstypes
 from nsedu.running import Runner
 
 
@@ -59,7 +59,7 @@ def _differs(whom: Runner | int, kind: str) -> bool:
         raise client.nobody(whom) from None
     except PermissionError:
         number, call = errno.EACCES, f"readlink /proc/{whom}/ns/{kind}"
-        raise explain.error(explain.failure(f"setns {kind}", number, call)) from None
+        raise explain.error(facts.failure(f"setns {kind}", number, call)) from None
     return theirs != os.readlink(f"/proc/self/ns/{kind}")
 
 

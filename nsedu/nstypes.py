@@ -8,7 +8,7 @@ colours are the Okabe-Ito palette, which colour-blind readers can tell apart.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from collections import namedtuple
 
 
 class CloneFlag(enum.IntFlag):
@@ -24,7 +24,14 @@ class CloneFlag(enum.IntFlag):
     NEWNET = 0x40000000
 
 
-class NsType(NamedTuple):
+class NsType(
+    namedtuple(
+        "NsType",
+        ("name", "flag", "title", "isolates", "kernel", "man", "mark", "colour", "links",
+         "hierarchical"),
+        defaults=(False,),
+    )
+):  # fmt: skip
     """One namespace type: everything about it that is the same on every machine.
 
     Attributes:
@@ -40,6 +47,7 @@ class NsType(NamedTuple):
         hierarchical: whether instances have a parent (NS_GET_PARENT answers).
     """
 
+    __slots__ = ()
     name: str
     flag: CloneFlag
     title: str
@@ -49,7 +57,7 @@ class NsType(NamedTuple):
     mark: str
     colour: str
     links: tuple[str, ...]
-    hierarchical: bool = False
+    hierarchical: bool
 
     @property
     def clone_flag(self) -> str:

@@ -168,6 +168,17 @@ def grants(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
     )
 
 
+def no_proc(number: int, facts: dict[str, Any]) -> Reason | None:
+    """There is no /proc where it was refused, as after a change of the root."""
+    if number != _errno.ENOENT or facts.get("proc", True):
+        return None
+    return Reason(
+        "no proc file system is mounted there, and id maps and namespaces are reached through it",
+        "/proc/self does not exist",
+        "mount one in the sandbox first: mount -t proc proc /proc",
+    )
+
+
 def mounts(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
     """A fresh file system would uncover what is covered."""
     if step not in ("mount proc", "mount sysfs") or number not in (_errno.EPERM, _errno.EACCES):

@@ -108,6 +108,7 @@ def _link_by_link(directory: int, discovery: Discovery) -> tuple[bytes, ...]:
         except VANISHED:
             texts.append(b"")
         except PermissionError:
+            read(b"../stat", directory)  # of one that has vanished they say EACCES, this says ESRCH
             discovery.miss("links of a process that the reader may not inspect")
             return (b"",) * len(_NAMES)
     return tuple(texts)

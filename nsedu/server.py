@@ -8,10 +8,13 @@ import select
 import signal
 import socket
 from functools import partial
-from typing import Any, NoReturn
 
 from nsedu import birth, build, child, wire
 from nsedu.reaper import Child, Reaper
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 class Server(Reaper):

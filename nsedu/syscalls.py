@@ -13,10 +13,13 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import NoReturn
 
 from nsedu.nsfs import *  # noqa: F403 - one door to the whole kernel interface
 from nsedu.nstypes import CloneFlag
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _Int, _Long, _Text = ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p

@@ -1,5 +1,6 @@
-"""How the notebook, its agent and the sandboxes talk: one JSON message and some descriptors.
+"""How the notebook, its agent and the sandboxes talk: one message and some descriptors.
 
+A message is a dictionary of plain values, encoded by `marshal`: both ends are the same interpreter.
 The sockets are ``SOCK_SEQPACKET`` pairs, so a message arrives whole or not at all, and the end of
 either party is an end of file at the other.  A message too long for a socket buffer (a huge
 environment, say) travels in a memfd, which is then the first of the descriptors.
@@ -8,12 +9,15 @@ environment, say) travels in a memfd, which is then the first of the descriptors
 from __future__ import annotations
 
 import errno
-import json
+import marshal
 import os
 import socket
 import struct
 from collections.abc import Sequence
-from typing import Any
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any
 
 LONGEST = 64 * 1024  # bytes; well below the default socket buffer of 208 KiB
 MOST_FDS = 32
@@ -22,8 +26,11 @@ MOST_FDS = 32
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """Where the package lies: a fresh interpreter at the other end of a socket finds it there."""
 
-READY = b'{"ready": true}'
+READY = marshal.dumps({"ready": True})
 """What a sandbox says when it stands: encoded before, for a fork pays for whatever it touches."""
+
+
+_IN_A_PARCEL = marshal.dumps({})
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -47,11 +54,11 @@ def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) 
     Raises:
         OSError: EPIPE or ECONNRESET when the other party has gone.
     """
-    data = json.dumps(message).encode()
+    data = _encode(message)
     extra = -1
     if len(data) > LONGEST:
         extra = parcel(data)
-        data, fds = b"{}", [extra, *fds]
+        data, fds = _IN_A_PARCEL, [extra, *fds]
     try:
         packed = struct.pack(f"{len(fds)}i", *fds)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)] if fds else []
@@ -59,6 +66,15 @@ def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) 
     finally:
         if extra >= 0:
             os.close(extra)
+
+
+def _encode(message: dict[str, Any]) -> bytes:
+    try:
+        return marshal.dumps(message)
+    except ValueError:  # a subclass of str, int or float, such as numpy's
+        import json
+
+        return marshal.dumps(json.loads(json.dumps(message)))
 
 
 def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[int]] | None:
@@ -84,8 +100,8 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[dict[str, Any], list[i
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "recvmsg()")
     if not data:
         return None
-    if data == b"{}":
+    if data == _IN_A_PARCEL:
         with open(fds.pop(0), "rb") as file:
             file.seek(0)
             data = file.read()
-    return json.loads(data), fds
+    return marshal.loads(data), fds

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -53,3 +55,13 @@ def test_the_agent_needs_nothing_beyond_the_standard_library() -> None:
                 import sys
 
                 assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
+
+
+def test_the_agent_carries_nothing_heavy_into_its_forks() -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); import nsedu.agent"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"{code}; print(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert "nsedu.server" in loaded
+    assert not {"typing", "re", "json", "inspect", "dataclasses", "subprocess"} & set(loaded)

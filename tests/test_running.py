@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from awaiting import ended, eventually
-from nsedu import CommandFailed, CommandTimedOut, NamespaceError, Sandbox
+from nsedu import CommandFailed, CommandTimedOut, NamespaceError, Sandbox, client
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
 
@@ -388,3 +388,23 @@ def test_several_threads_use_one_sandbox_at_once(box: Sandbox) -> None:
     for thread in threads:
         thread.join()
     assert answers == [True] * 40
+
+
+def test_a_sandbox_whose_root_has_nothing_any_more_explains_and_lives(tmp_path: Path) -> None:
+    """Its root is a bare tmpfs: no package, no interpreter, no /proc."""
+    swap = (
+        f"import os, sys; sys.path.insert(0, {client.ROOT!r})\n"
+        "from nsedu.syscalls import *\n"
+        f"new = {str(tmp_path)!r}; mount('none', new, 'tmpfs'); os.mkdir(new + '/old')\n"
+        "pivot_root(new, new + '/old'); os.chdir('/'); umount2('/old', MNT_DETACH)"
+    )
+    with Sandbox("mnt", "pid") as box:
+        box.run([sys.executable, "-c", swap])
+        with pytest.raises(NamespaceError, match="no such program"):
+            box.run(["true"])
+        with pytest.raises(NamespaceError, match="no proc file system is mounted"):
+            box.sandbox("uts", user="range")
+        with pytest.raises(CommandFailed, match="without an answer"):
+            box.call(os.getpid)
+        with pytest.raises(NamespaceError, match="no such program"):
+            box.run(["true"])

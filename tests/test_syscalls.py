@@ -24,7 +24,7 @@ from nsedu.nstypes import CATALOGUE, LINKS, CloneFlag, NsType
 CONSTANTS = {
     name: value
     for name, value in vars(syscalls).items()
-    if re.fullmatch(r"[A-Z][A-Za-z0-9]*_\w+|SIOC\w+", name) and isinstance(value, int)
+    if re.fullmatch(r"[A-Z][A-Za-z0-9]*_\w+|SIOC\w+", name) and type(value) is int
 }
 FLAGS = {kind.clone_flag: int(kind.flag) for kind in CATALOGUE}
 PIDFD = {f"PIDFD_GET_{link.upper()}_NAMESPACE": value for link, value in nsfs.PIDFD_GET.items()}

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from nsedu import build, explain, nstypes, syscalls
+from nsedu import build, explain, facts, nstypes, syscalls
 from nsedu.client import ROOT
 from nsedu.measure.statistics import Result, machine, summarise
 
@@ -71,10 +71,10 @@ def _sample(name: str, flags: int) -> float | dict[str, object]:
             syscalls.unshare(flags)
             answer: object = (time.perf_counter_ns() - start) / 1000
         except build.StepFailed as refused:
-            answer = explain.failure(refused.step, refused.errno, refused.call)
+            answer = facts.failure(refused.step, refused.errno, refused.call)
         except OSError as error:
             step = f"unshare {name if name in nstypes.BY_NAME else 'user'}"
-            answer = explain.failure(step, error.errno or 0, str(error.filename))
+            answer = facts.failure(step, error.errno or 0, str(error.filename))
         os.write(write, json.dumps(answer).encode())
         os._exit(0)
     os.close(write)
