@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nsedu.draw import Picture
     from nsedu.errors import NamespaceError
     from nsedu.exercises import check, exercise
-    from nsedu.look import compare, diff, hierarchy, matrix, tree
+    from nsedu.look.live import compare, diff, hierarchy, matrix, tree
     from nsedu.measure import measure
     from nsedu.nstypes import NAMES as TYPES
     from nsedu.process import CommandFailed, CommandTimedOut
@@ -75,18 +75,18 @@ _HOME = {
     "catalogue": "course",
     "check": "exercises",
     "claim": "claims",
-    "compare": "look",
+    "compare": "look.live",
     "course": "course",
-    "diff": "look",
+    "diff": "look.live",
     "doctor": "doctor",
     "exercise": "exercises",
     "expect": "claims",
-    "hierarchy": "look",
-    "matrix": "look",
+    "hierarchy": "look.live",
+    "matrix": "look.live",
     "measure": "measure",
     "shutdown": "client",
     "snapshot": "snapshot",
-    "tree": "look",
+    "tree": "look.live",
 }
 
 

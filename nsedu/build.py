@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 
-from nsedu import cgroups, idmap, nstypes, syscalls
+from nsedu import cgroups, idmaps, nstypes, syscalls
 from nsedu.nstypes import BY_NAME
 
 TYPE_CHECKING = False  # see agent.py, "Light"
@@ -196,15 +196,15 @@ def write_maps(pid: int, plan: dict[str, Any]) -> None:
             if not plan["range"]:
                 _write(f"/proc/{pid}/{step}", f"0 {plan[kind]} 1")
             elif os.geteuid() == 0:
-                _write(f"/proc/{pid}/{step}", idmap.render(idmap.wide_map(kind, 0)))
+                _write(f"/proc/{pid}/{step}", idmaps.render(idmaps.wide_map(kind, 0)))
             else:
                 step = f"new{kind}map"
-                _ask_for_map(step, pid, idmap.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
+                _ask_for_map(step, pid, idmaps.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
     except OSError as error:
         raise StepFailed(step, error.errno or errno.EIO, str(error.filename)) from None
 
 
-def _ask_for_map(program: str, pid: int, ranges: list[idmap.IdRange], grants: str) -> None:
+def _ask_for_map(program: str, pid: int, ranges: list[idmaps.IdRange], grants: str) -> None:
     if len(ranges) == 1:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), grants)
     argv = [program, str(pid), *(word for entry in ranges for word in str(entry).split())]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -92,7 +91,7 @@ def _ls(options: argparse.Namespace) -> int:
 
 
 def _tree(options: argparse.Namespace) -> int:
-    from nsedu import look
+    from nsedu.look import live as look
     from nsedu.snapshot import snapshot
 
     seen = snapshot("machine" if options.machine else os.getppid())
@@ -155,10 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from nsedu.errors import NamespaceError
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `nsedu ls | head` is no error
     options = parser().parse_args(arguments)
     try:
-        return _VERBS[options.verb](options)
+        status = _VERBS[options.verb](options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `nsedu ls | head` is no error; nor is what the exit would still write
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except NamespaceError as refused:
         print(f"nsedu: {refused}", file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from nsedu import idmap
+from nsedu import idmaps
 from nsedu.errors import NamespaceError
 from nsedu.facts import facts
 from nsedu.nstypes import CATALOGUE, NAMES
@@ -241,7 +241,7 @@ def _worth_knowing(name: str) -> str:
         return ""
     if os.geteuid() == 0:
         return "ids: all of root's"
-    granted = sum(entry.count for entry in idmap.grants("/etc/subuid", os.geteuid()))
+    granted = sum(entry.count for entry in idmaps.grants("/etc/subuid", os.geteuid()))
     return f"ids: one, or {granted} more from /etc/subuid" if granted else (
         "ids: one (no /etc/subuid grant: apt install uidmap, then usermod --add-subuids …)"
     )  # fmt: skip

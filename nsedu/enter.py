@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nsedu import syscalls, wire
-from nsedu.mounts import namespace_mounts
+from nsedu.mountinfo import namespace_mounts
 from nsedu.nstypes import CloneFlag
 from nsedu.procfs import read
 from nsedu.wire import ROOT

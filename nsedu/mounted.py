@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from nsedu import syscalls
 from nsedu.discovery import Discovery, Key, open_file, parse_link
 from nsedu.enter import Scout
-from nsedu.mounts import namespace_mounts
+from nsedu.mountinfo import namespace_mounts
 from nsedu.procfs import VANISHED, read
 from nsedu.records import Process
 

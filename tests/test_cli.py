@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -88,3 +89,9 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
         ["sh", "-c", f"{sys.executable} -m nsedu ls | head -1"], capture_output=True, text=True
     )
     assert done.stderr.count("Traceback") == 0
+
+
+def test_a_call_from_a_program_leaves_its_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGPIPE)
+    assert main(["exercises"]) == 0
+    assert signal.getsignal(signal.SIGPIPE) == before

@@ -328,7 +328,7 @@ def test_a_notebook_in_a_chroot_is_told_so(tmp_path: Path, monkeypatch: pytest.M
 def test_an_ordinary_user_without_a_grant_of_ids_is_told_how_to_get_one(learner: Learner) -> None:
     said = learner.run_python("""
 from nsedu import NamespaceError, Sandbox
-from nsedu.idmap import wide_map
+from nsedu.idmaps import wide_map
 if len(wide_map("uid", 0)) > 1:
     print("granted")
 else:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from awaiting import PATIENCE, ended, eventually
-from nsedu import TYPES, NamespaceError, Sandbox, idmap, nstypes, procfs
+from nsedu import TYPES, NamespaceError, Sandbox, idmaps, nstypes, procfs
 from nsedu.roles import roles
 
 pytestmark = pytest.mark.needs("userns", *TYPES)
@@ -119,8 +119,8 @@ def test_ones_own_id_is_roots_inside(all_eight: Sandbox) -> None:
 def test_a_range_of_ids_is_mapped(kind: str) -> None:
     own = os.geteuid() if kind == "uid" else os.getegid()
     with Sandbox("user", user="range") as box:
-        seen = idmap.parse(inside(box, f"/proc/self/{kind}_map"))
-    wanted = idmap.wide_map(kind, own)
+        seen = idmaps.parse(inside(box, f"/proc/self/{kind}_map"))
+    wanted = idmaps.wide_map(kind, own)
     assert [(entry.inside, entry.count) for entry in seen] == [
         (entry.inside, entry.count) for entry in wanted
     ]

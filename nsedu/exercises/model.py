@@ -74,6 +74,9 @@ class Exercise:
         check: looks at the world and gives a verdict.
         solution: makes the state asked for.
         wrong: plausible wrong answers, by name.
+        shell: the same solution by hand: a command for a terminal, solved while it runs; or "".
+        inside: the same in the bash of ``%%inside BOX``, where BOX is a sandbox of all eight types;
+            it holds as long as BOX is open; or "".
     """
 
     id: str
@@ -83,6 +86,8 @@ class Exercise:
     check: Callable[[World], Verdict]
     solution: Attempt
     wrong: dict[str, Attempt]
+    shell: str = ""
+    inside: str = ""
 
 
 def world(root: int | None = None) -> World:

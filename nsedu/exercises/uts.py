@@ -128,6 +128,8 @@ EXERCISES = (
         _own_name,
         _one_name,
         {"only copied": _copied_name, "user namespace instead": _wrong_type, "ended": _ended},
+        shell="unshare --user --map-root-user --uts sh -c 'hostname phobos; exec sleep 60'",
+        inside="hostname phobos",
     ),
     Exercise(
         "uts-2",
@@ -142,6 +144,8 @@ EXERCISES = (
         _shared,
         _joined,
         {"two namespaces": _apart, "a child": _child},
+        shell="unshare -Ur --uts sleep 60 & sleep 0.3;"
+        " nsenter -t $! --user --preserve-credentials --uts sleep 60 & wait",
     ),
     Exercise(
         "uts-3",
@@ -155,5 +159,7 @@ EXERCISES = (
         _twins,
         _two_twins,
         {"two names": _two_names, "only one": _copied_name},
+        shell="unshare -Ur --uts sleep 60 & exec unshare -Ur --uts sleep 60",
+        inside="unshare --uts sleep 60 &",
     ),
 )

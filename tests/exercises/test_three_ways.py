@@ -1,0 +1,56 @@
+"""An exercise is solved however the learner got there: in a cell, with %%inside, or in a terminal.
+
+The cell is the exercise's own solution (test_exercises.py); here are the other two.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+import nsedu as ns
+from awaiting import eventually
+from nsedu.exercises import EXERCISES, Exercise
+from nsedu.exercises.model import world
+
+pytestmark = pytest.mark.needs("userns", *ns.TYPES, "unshare", "nsenter", "hostname")
+
+BY_HAND = [e for e in EXERCISES.values() if e.shell]
+INSIDE = [e for e in EXERCISES.values() if e.inside]
+
+
+def solved(exercise: Exercise) -> bool:
+    return exercise.check(world(os.getpid())).solved
+
+
+@pytest.mark.parametrize("exercise", BY_HAND, ids=lambda e: e.id)
+def test_a_solution_by_hand_in_a_shell_is_found(exercise: Exercise) -> None:
+    with subprocess.Popen(["bash", "-c", exercise.shell], start_new_session=True) as shell:
+        try:
+            assert eventually(lambda: solved(exercise)), exercise.check(world(os.getpid()))
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert eventually(lambda: not solved(exercise)), "it was found by what it had left behind"
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[InteractiveShell]:
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    shell.run_line_magic("load_ext", "nsedu")
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize("exercise", INSIDE, ids=lambda e: e.id)
+def test_a_solution_inside_a_sandbox_is_found(shell: InteractiveShell, exercise: Exercise) -> None:
+    with ns.Sandbox(*ns.TYPES) as box:
+        shell.user_ns["box"] = box
+        shell.run_cell_magic("inside", "box", exercise.inside)
+        assert eventually(lambda: solved(exercise)), exercise.check(world(os.getpid()))
+    assert not solved(exercise)
