@@ -53,9 +53,10 @@ def read(path: str | bytes, directory: int | None = None) -> bytes:
     fd = os.open(path, READ, dir_fd=directory)
     try:
         data = os.read(fd, 4096)
-        if len(data) == 4096:
-            while more := os.read(fd, 65536):
-                data += more
+        # Fewer bytes than asked for do not mean the end: a file made of records, as mountinfo is,
+        # gives only whole ones.
+        while more := os.read(fd, 65536):
+            data += more
         return data
     finally:
         os.close(fd)
