@@ -87,7 +87,8 @@ class Sheet:
             canvas.line(MARGIN, top + index * self.row, self.width - MARGIN,
                         top + index * self.row, RULE)  # fmt: skip
             self._name(canvas, line, middle)
-        self._branches(canvas, top)
+        depths = [line.row.depth for line in self.lines]
+        draw_branches(canvas, depths, self.start, top, self.row, self.indent)
         for column in range(len(CATALOGUE)):
             self._bands(canvas, column, top)
         for index, line in enumerate(self.lines):
@@ -119,17 +120,6 @@ class Sheet:
             canvas.text(MARGIN + 5, y, line.mark, 12, anchor="middle", bold=True,
                         fill=PANEL if line.mark == "+" else INK)  # fmt: skip
 
-    def _branches(self, canvas: Canvas, top: float) -> None:
-        reach, stem = self.indent * 0.55, self.indent * 0.28
-        ends: list[float] = []  # for each level, the y down to which its stem is drawn
-        for index, line in enumerate(self.lines):
-            depth, y = line.row.depth, top + (index + 0.5) * self.row
-            ends[depth:] = [y + 9]
-            if depth:
-                x = self.start + (depth - 1) * self.indent + stem
-                canvas.path(f"M{x:.1f} {ends[depth - 1]:.1f}V{y:.1f}h{reach:.1f}", TREE_LINE)
-                ends[depth - 1] = y
-
     def _bands(self, canvas: Canvas, column: int, top: float) -> None:
         colour, x = okabe_ito[NAMES[column]], self.left + column * self.pitch + 5
         cells = [line.cells[column] if line.cells else None for line in self.lines]
@@ -141,3 +131,27 @@ class Sheet:
                             number * self.row - 3, radius=6, fill=tint(colour, pale(home)),
                             stroke=tint(colour, edge(home)))  # fmt: skip
             first += number
+
+
+def draw_branches(
+    canvas: Canvas, depths: list[int], start: float, top: float, row: float, indent: float
+) -> None:
+    """The lines of a tree, before the names of its rows.
+
+    Args:
+        canvas: where to draw.
+        depths: of each row, from top to bottom.
+        start: x of a root's name.
+        top: y of the upper edge of the first row.
+        row: height of a row.
+        indent: from a name to those below it.
+    """
+    reach, stem = indent * 0.55, indent * 0.28
+    ends: list[float] = []  # for each level, the y down to which its stem is drawn
+    for index, depth in enumerate(depths):
+        y = top + (index + 0.5) * row
+        ends[depth:] = [y + 9]
+        if depth:
+            x = start + (depth - 1) * indent + stem
+            canvas.path(f"M{x:.1f} {ends[depth - 1]:.1f}V{y:.1f}h{reach:.1f}", TREE_LINE)
+            ends[depth - 1] = y
