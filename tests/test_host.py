@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,17 @@ pytestmark = pytest.mark.host
 
 
 @pytest.mark.needs("userns")
-def test_the_notebooks_leave_nothing_behind() -> None:
+def test_the_notebooks_side_by_side_and_in_any_order_leave_nothing_behind() -> None:
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    random.shuffle(paths)
     before = fingerprint()
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        refresher.execute(refresher.read(path), path.parent)
+    with ThreadPoolExecutor(os.cpu_count()) as several:
+        runs = {
+            path.stem: several.submit(refresher.execute, refresher.read(path), path.parent)
+            for path in paths
+        }
+    failed = {name: str(run.exception()) for name, run in runs.items() if run.exception()}
+    assert failed == {}
     assert differences(before, fingerprint()) == {}
 
 
