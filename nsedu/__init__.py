@@ -18,6 +18,7 @@ TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
     from typing import Any
 
+    from nsedu.cable import cable
     from nsedu.claims import ClaimFailed, claim, expect
     from nsedu.client import shutdown
     from nsedu.course import catalogue, course
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from nsedu.draw import Picture
     from nsedu.errors import NamespaceError
     from nsedu.exercises import check, exercise
+    from nsedu.look.cgroup_tree import cgroup_tree
+    from nsedu.look.idmap import idmap
+    from nsedu.look.ipc import ipc
     from nsedu.look.live import compare, diff, hierarchy, matrix, tree
+    from nsedu.look.mounts import mounts
+    from nsedu.look.ownership import ownership
+    from nsedu.look.pids import pids
+    from nsedu.look.topology import topology
+    from nsedu.look.why_alive import why_alive
     from nsedu.measure import measure
     from nsedu.nstypes import NAMES as TYPES
     from nsedu.process import CommandFailed, CommandTimedOut
@@ -45,7 +54,9 @@ __all__ = [
     "Report",
     "Sandbox",
     "Snapshot",
+    "cable",
     "catalogue",
+    "cgroup_tree",
     "check",
     "claim",
     "compare",
@@ -55,11 +66,18 @@ __all__ = [
     "exercise",
     "expect",
     "hierarchy",
+    "idmap",
+    "ipc",
     "matrix",
     "measure",
+    "mounts",
+    "ownership",
+    "pids",
     "shutdown",
     "snapshot",
+    "topology",
     "tree",
+    "why_alive",
 ]
 
 _HOME = {
@@ -72,7 +90,9 @@ _HOME = {
     "Sandbox": "sandbox",
     "Snapshot": "records",
     "TYPES": "nstypes",
+    "cable": "cable",
     "catalogue": "course",
+    "cgroup_tree": "look.cgroup_tree",
     "check": "exercises",
     "claim": "claims",
     "compare": "look.live",
@@ -82,11 +102,18 @@ _HOME = {
     "exercise": "exercises",
     "expect": "claims",
     "hierarchy": "look.live",
+    "idmap": "look.idmap",
+    "ipc": "look.ipc",
     "matrix": "look.live",
     "measure": "measure",
+    "mounts": "look.mounts",
+    "ownership": "look.ownership",
+    "pids": "look.pids",
     "shutdown": "client",
     "snapshot": "snapshot",
+    "topology": "look.topology",
     "tree": "look.live",
+    "why_alive": "look.why_alive",
 }
 
 

@@ -10,20 +10,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nsedu.draw.boxed import hierarchy
+    from nsedu.draw.cgroup_tree import control_groups
     from nsedu.draw.changes import diff
     from nsedu.draw.comparison import compare
+    from nsedu.draw.id_maps import idmap
+    from nsedu.draw.ipc_objects import ipc
+    from nsedu.draw.mount_tree import mounts
+    from nsedu.draw.networks import topology
+    from nsedu.draw.owners import ownership
     from nsedu.draw.picture import Picture
+    from nsedu.draw.pid_ladder import pids
+    from nsedu.draw.pins import pins
     from nsedu.draw.process_tree import tree
     from nsedu.draw.sharing import matrix
 
-__all__ = ["Picture", "compare", "diff", "hierarchy", "matrix", "tree"]
+__all__ = [
+    "Picture",
+    "compare",
+    "control_groups",
+    "diff",
+    "hierarchy",
+    "idmap",
+    "ipc",
+    "matrix",
+    "mounts",
+    "ownership",
+    "pids",
+    "pins",
+    "topology",
+    "tree",
+]
 
 _HOME = {
     "Picture": "picture",
     "compare": "comparison",
+    "control_groups": "cgroup_tree",
     "diff": "changes",
     "hierarchy": "boxed",
+    "idmap": "id_maps",
+    "ipc": "ipc_objects",
     "matrix": "sharing",
+    "mounts": "mount_tree",
+    "ownership": "owners",
+    "pids": "pid_ladder",
+    "pins": "pins",
+    "topology": "networks",
     "tree": "process_tree",
 }
 
