@@ -50,8 +50,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _needs(item: pytest.Item) -> Iterator[str]:
     for marker in item.iter_markers("needs"):
         yield from marker.args
-    if isinstance(item, IPyNbCell):
-        yield from item.parent.nb.metadata.get("nsedu", {}).get("needs", [])
+    if isinstance(item, IPyNbCell):  # what the notebook needs, and what this cell needs beside
+        for metadata in (item.parent.nb.metadata, item.cell.metadata):
+            yield from metadata.get("nsedu", {}).get("needs", [])
 
 
 @functools.cache

@@ -41,10 +41,13 @@ class PrivateKernelManager(PrivateSockets, AsyncKernelManager):
 
 
 def execute(nb: NotebookNode, directory: Path) -> None:
-    """Run every cell of `nb` from top to bottom in a new kernel, and keep what they put out.
+    """Run the cells of `nb` from top to bottom in a new kernel, and keep what they put out.
+
+    A cell whose own `nsedu.needs` this machine cannot meet is passed over, as in the tests.
 
     Args:
-        nb: the notebook; its outputs and execution counts are replaced.
+        nb: the notebook; its outputs and execution counts are replaced, but a cell passed over
+            keeps its outputs.
         directory: the directory in which the kernel starts.
 
     Raises:
@@ -52,8 +55,18 @@ def execute(nb: NotebookNode, directory: Path) -> None:
         CellTimeoutError: a cell took longer than a minute.
         DeadKernelError: the kernel ended.
     """
+    every, nb.cells = nb.cells, list(_cells_that_can_run(nb))
     for cell in _code_cells(nb):
         cell.outputs, cell.execution_count = [], None
+    try:
+        _run(nb, directory)
+    finally:
+        nb.cells = every
+    for count, cell in enumerate(_code_cells(nb), start=1):
+        cell.execution_count = count
+
+
+def _run(nb: NotebookNode, directory: Path) -> None:
     NotebookClient(
         nb,
         timeout=CELL_SECONDS,
@@ -119,6 +132,21 @@ def refresh(path: Path) -> str | None:
     if text != path.read_text(encoding="utf-8"):
         path.write_text(text, encoding="utf-8")
     return None
+
+
+def _cells_that_can_run(nb: NotebookNode) -> Iterator[NotebookNode]:
+    wanted = {need for cell in nb.cells for need in _needs(cell)}
+    absent: dict[str, str] = {}
+    if wanted:
+        from nsedu.doctor import missing  # only where asked for: most notebooks have no such cell
+
+        absent = missing(sorted(wanted))
+    return (cell for cell in nb.cells if not absent.keys() & _needs(cell))
+
+
+def _needs(cell: NotebookNode) -> set[str]:
+    """What a cell says it needs beside what its notebook needs."""
+    return set(cell.metadata.get("nsedu", {}).get("needs", []))
 
 
 def _code_cells(nb: NotebookNode) -> Iterator[NotebookNode]:

@@ -1,0 +1,81 @@
+"""A cell that says what it needs is passed over where that is missing, and no other cell is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+import refresh_notebooks as refresher
+from nsedu.doctor import NEEDS
+
+ROOT = Path(__file__).resolve().parent.parent
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def cell(source: str, said: str, *needs: str) -> nbformat.NotebookNode:
+    about: dict[str, Any] = {"nsedu": {"needs": list(needs)}} if needs else {}
+    outputs = [new_output("stream", text=f"{said}\n")]
+    return new_code_cell(source, metadata=about, outputs=outputs, execution_count=1)
+
+
+def notebook() -> nbformat.NotebookNode:
+    """Three cells, of which the second needs strace."""
+    cells = [
+        cell("print('one')", "one"),
+        cell("print('two')", "two, as another machine said", "strace"),
+        cell("print('three')", "three"),
+    ]
+    return new_notebook(cells=cells)
+
+
+def run(path: Path, **more: str) -> str:
+    """What pytest says of a notebook on a machine that has no programs at all."""
+    path.write_text(nbformat.writes(refresher.normalise(notebook())))
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider",
+               "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "--nbval",
+               "--nbval-current-env", str(path)]  # fmt: skip
+    found = os.pathsep.join(str(ROOT / part) for part in (".", "tools"))
+    env = {**os.environ, "PATH": "/nowhere", "PYTHONPATH": found, **more}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=path.parent)
+    return done.stdout + done.stderr
+
+
+def test_a_cell_that_needs_what_is_missing_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    said = run(tmp_path / "some.ipynb", NSEDU_MUST_HAVE="")
+    assert "2 passed, 1 skipped" in said
+    assert "needs strace: the program strace is not installed" in said
+
+
+def test_where_the_need_was_promised_the_cell_fails(tmp_path: Path) -> None:
+    said = run(tmp_path / "some.ipynb", NSEDU_MUST_HAVE="strace")
+    assert "2 passed, 1 error" in said
+    assert "strace must be present here (NSEDU_MUST_HAVE)" in said
+
+
+def test_re_executing_keeps_the_outputs_of_a_cell_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    nb = notebook()
+    nb.cells[0].outputs = []
+    refresher.execute(nb, tmp_path)
+    assert [c.outputs[0].text for c in nb.cells] == [
+        "one\n", "two, as another machine said\n", "three\n",
+    ]  # fmt: skip
+    assert [c.execution_count for c in nb.cells] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_what_a_cell_needs_is_known_and_is_not_what_its_notebook_needs(path: Path) -> None:
+    nb = refresher.read(path)
+    whole = set(nb.metadata.get("nsedu", {}).get("needs", []))
+    for one in nb.cells:
+        needs = set(one.metadata.get("nsedu", {}).get("needs", []))
+        assert needs <= set(NEEDS) - whole, one.id
