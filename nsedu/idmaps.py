@@ -13,12 +13,17 @@ from collections.abc import Iterable
 
 OVERFLOW_ID = 65534
 """What an id without a mapping looks like (/proc/sys/kernel/overflowuid)."""
+NO_ID = 2**32 - 1
+"""What a map shows as the outside of a range for which its reader has no ids."""
+ALL_IDS = 2**32 - 1
+"""How many ids there are; the highest number, `NO_ID`, is none."""
 
 
 class IdRange(namedtuple("IdRange", "inside outside count")):
     """One line of a map: ``count`` ids from ``inside`` are ``outside`` and following.
 
-    ``outside`` is as seen from the user namespace of the process that reads the file.
+    ``outside`` is as seen from the user namespace of the process that reads the file (from the
+    parent, if that is the very namespace), and `NO_ID` where it has no id for it.
     """
 
     __slots__ = ()
@@ -44,7 +49,8 @@ def parse(text: str) -> list[IdRange]:
         if len(fields) != 3 or not all(f.isascii() and f.isdigit() for f in fields):
             raise ValueError(f"{line!r} is not an id map line: write 'INSIDE OUTSIDE COUNT'.")
         entry = IdRange(*map(int, fields))
-        if entry.count < 1 or max(entry.inside, entry.outside) + entry.count > 2**32:
+        ends = [entry.inside] if entry.outside == NO_ID else entry[:2]
+        if entry.count < 1 or max(ends) + entry.count > 2**32:
             raise ValueError(f"{line!r} goes beyond the ids there are: 0 to 4294967294.")
         ranges.append(entry)
     return ranges
@@ -58,7 +64,7 @@ def render(ranges: Iterable[IdRange]) -> str:
 def to_outside(ranges: Iterable[IdRange], inside: int) -> int:
     """The outside id of an inside one, or `OVERFLOW_ID` when it has none."""
     for entry in ranges:
-        if entry.inside <= inside < entry.inside + entry.count:
+        if entry.outside != NO_ID and entry.inside <= inside < entry.inside + entry.count:
             return entry.outside + inside - entry.inside
     return OVERFLOW_ID
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsedu import idmaps
-from nsedu.idmaps import OVERFLOW_ID, IdRange
+from nsedu.idmaps import NO_ID, OVERFLOW_ID, IdRange
 
 relaxed = settings(deadline=None, max_examples=60)
 ids = st.integers(0, 2**32 - 2)
@@ -59,9 +59,15 @@ def test_any_other_text_is_either_parsed_or_refused_with_the_line(text: str) -> 
         assert idmaps.parse(idmaps.render(entries)) == entries
 
 
+def test_a_range_that_its_reader_has_no_ids_for_is_mapped_to_none() -> None:
+    (entry,) = idmaps.parse(f"0 {NO_ID} 65536")  # user_namespaces(7), Unmapped user and group IDs
+    assert entry == IdRange(0, NO_ID, 65536)
+    assert idmaps.to_outside([entry], 7) == OVERFLOW_ID
+
+
 @pytest.mark.parametrize(
     "line",
-    ["0 0", "0 0 0", "0 0 1 1", "-1 0 1", "0 0 4294967297", "4294967295 0 2", "0 4294967295 2",
+    ["0 0", "0 0 0", "0 0 1 1", "-1 0 1", "0 0 4294967297", "4294967295 0 2", "0 4294967294 3",
      "a b c", "0x1 0 1", "٣ 0 1", "0 0 1.0", "+1 0 1"],
 )  # fmt: skip
 def test_a_line_that_is_no_map_is_refused(line: str) -> None:
