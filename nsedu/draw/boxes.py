@@ -25,6 +25,7 @@ class Box:
         members: the names of the processes in it.
         inner: the boxes in it.
         outline: whether it is only there to hold others.
+        fills: the colours of members that are not white.
     """
 
     type: str
@@ -34,6 +35,7 @@ class Box:
     members: list[str] = field(default_factory=list)
     inner: list[Box] = field(default_factory=list)
     outline: bool = False
+    fills: dict[str, str] = field(default_factory=dict)
 
 
 def walk(boxes: list[Box]) -> Iterator[Box]:
@@ -149,8 +151,8 @@ class Layout:
             room = place.width - self.pad - chip_x
             shown = fit(label, CHIP_SIZE, room - 10, mono=True)
             wide = min(room, measure(shown, CHIP_SIZE, mono=True) + 14)
-            canvas.rect(x + chip_x, y + chip_y, wide, CHIP, fill=PANEL, stroke=tint(INK, 0.35),
-                        radius=5)  # fmt: skip
+            canvas.rect(x + chip_x, y + chip_y, wide, CHIP, fill=box.fills.get(label, PANEL),
+                        stroke=tint(INK, 0.35), radius=5)  # fmt: skip
             canvas.text(x + chip_x + 7, y + chip_y + CHIP / 2, shown, CHIP_SIZE, mono=True)
         for inner_x, inner_y, inner in place.inner:
             self._draw(canvas, inner, x + inner_x, y + inner_y, depth + (not box.outline))

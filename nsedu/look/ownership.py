@@ -1,0 +1,29 @@
+"""The picture of ownership, in one call: look, then draw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nsedu.records import Snapshot
+from nsedu.sandbox import Sandbox
+from nsedu.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from nsedu.draw import Picture
+
+
+def ownership(what: Snapshot | Sandbox | str | int = "mine") -> Picture:
+    """Which user namespace owns which namespaces, and whose root may do what where.
+
+    Args:
+        what: "mine" (this notebook and everything below it), "machine", a pid, a sandbox, or a
+            snapshot taken earlier.
+
+    Raises:
+        ValueError, TypeError: it is none of these.
+    """
+    from nsedu import draw
+
+    if not isinstance(what, Snapshot):
+        what = snapshot(what.pid if isinstance(what, Sandbox) else what)
+    return draw.ownership(what)
