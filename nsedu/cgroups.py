@@ -35,8 +35,8 @@ class Controller(namedtuple("Controller", "version mount path")):
     path: str
 
 
-def controllers(proc: str = "/proc/self") -> dict[str, Controller]:
-    """Controller name → hierarchy, for the controllers that can be used here."""
+def hierarchies(proc: str = "/proc/self") -> list[tuple[list[str], Controller]]:
+    """The hierarchies that are mounted, each with its controllers; version 2 may have none."""
     with open(f"{proc}/cgroup") as file:
         memberships = [line.rstrip("\n").split(":", 2) for line in file]
     mounts: list[tuple[str, str, str, set[str]]] = []  # type, root, mount point, options
@@ -46,7 +46,7 @@ def controllers(proc: str = "/proc/self") -> dict[str, Controller]:
             fields, tail = left.split(), right.split()
             if tail and tail[0] in ("cgroup", "cgroup2"):
                 mounts.append((tail[0], fields[3], fields[4], set(tail[-1].split(","))))
-    found: dict[str, Controller] = {}
+    found = []
     for _, names, path in memberships:
         for kind, root, mount, options in mounts:
             if names == "" and kind == "cgroup2":
@@ -58,8 +58,16 @@ def controllers(proc: str = "/proc/self") -> dict[str, Controller]:
             else:
                 continue
             inside = path if root == "/" else path.removeprefix(root) or "/"
-            for name in available:
-                found.setdefault(name, Controller(version, mount, inside))
+            found.append((available, Controller(version, mount, inside)))
+    return found
+
+
+def controllers(proc: str = "/proc/self") -> dict[str, Controller]:
+    """Controller name → hierarchy, for the controllers that can be used here."""
+    found: dict[str, Controller] = {}
+    for names, where in hierarchies(proc):
+        for name in names:
+            found.setdefault(name, where)
     return found
 
 
@@ -140,10 +148,25 @@ def create(
                 text = str(value)
             with open(f"{directory}/{new if where.version == 2 else old}", "w") as file:
                 file.write(text)
+            if name == "memory":
+                _count_swap(directory, where.version, text)
     except OSError:
         remove(made)
         raise
     return made
+
+
+def _count_swap(directory: str, version: int, limit: str) -> None:
+    """Let swap space be no way round the limit on memory."""
+    file, text = (
+        ("memory.swap.max", "0") if version == 2 else ("memory.memsw.limit_in_bytes", limit)
+    )
+    with contextlib.suppress(FileNotFoundError):  # the kernel does not account for swap space
+        fd = os.open(f"{directory}/{file}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
 
 
 def _make(label: str, parents: list[str], made: Container[str]) -> str:
@@ -181,7 +204,8 @@ def of_notebook(pid: int) -> list[str]:
 def _groups(wanted: Callable[[str], bool], around: Iterable[str]) -> list[str]:
     found: set[str] = set()
     with contextlib.suppress(OSError):  # a machine without control groups
-        places = {p for name, where in controllers().items() for p in _candidates(where, name)}
+        places = {where.mount + where.path.rstrip("/") for _, where in hierarchies()}
+        places |= {p for name, where in controllers().items() for p in _candidates(where, name)}
         for place in places.union(around):
             found.update(f"{place}/{name}" for name in os.listdir(place) if wanted(name))
     return sorted(found)

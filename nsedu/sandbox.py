@@ -64,7 +64,7 @@ class Sandbox(Runner):
             False makes no user namespace unless named (root only).
         boottime, monotonic: offsets of the two clocks in seconds (need "time").
         limits: any of {"pids": processes, "memory": bytes, "cpu": cores}, held by a control group
-            that is made for the sandbox and removed with it (cgroups(7)).
+            that is made for the sandbox and removed with it (cgroups(7)); swap counts as memory.
         timeout: seconds allowed for making it, and for each `run` and `call` in it.
 
     Attributes:

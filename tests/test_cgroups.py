@@ -94,8 +94,9 @@ def test_a_hierarchy_that_is_not_mounted_is_no_use(tree: Tree) -> None:
 
 
 def use(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = tree.controllers()
-    monkeypatch.setattr(cgroups, "controllers", lambda: known)
+    tree.controllers()  # which writes the files that tell of it
+    known = cgroups.hierarchies(str(tree.proc))
+    monkeypatch.setattr(cgroups, "hierarchies", lambda proc="": known)
 
 
 def test_limits_of_version_one_are_written_where_it_wants_them(
@@ -187,6 +188,32 @@ def test_the_groups_of_a_notebook_are_told_by_its_pid(
     assert cgroups.of_notebook(1) == [f"{mount}/here/nsedu-1-2.3", f"{mount}/nsedu-1-1"]
 
 
+def test_a_group_of_version_two_is_found_even_if_it_has_no_controllers(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids, unified = tree.v1("pids", "/"), tree.v2("", "/here")
+    (unified / "here/nsedu-1-1.born").mkdir()
+    (pids / "nsedu-1-1").mkdir()
+    use(tree, monkeypatch)
+    assert cgroups.named(["nsedu-1-1"]) == [
+        f"{pids}/nsedu-1-1", f"{unified}/here/nsedu-1-1.born",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("accounted", "written"), [(True, True), (False, False)])
+@pytest.mark.parametrize(
+    ("version", "file", "text"),
+    [(1, "memory.memsw.limit_in_bytes", str(1 << 26)), (2, "memory.swap.max", "0")],
+)
+def test_swap_space_counts_where_the_kernel_accounts_for_it(
+    tmp_path: Path, version: int, file: str, text: str, accounted: bool, written: bool
+) -> None:
+    if accounted:
+        (tmp_path / file).write_text("")
+    cgroups._count_swap(str(tmp_path), version, str(1 << 26))
+    assert [p.read_text() for p in tmp_path.iterdir()] == ([text] if written else [])
+
+
 def test_removing_takes_the_groups_below_along_and_minds_neither_gone_nor_busy_ones(
     tmp_path: Path,
 ) -> None:
@@ -256,6 +283,8 @@ def test_limits_on_memory_and_cpu_are_read_back_from_the_kernel() -> None:
         memory, cpu = group_of(box.pid, "memory"), group_of(box.pid, "cpu")
         name = "memory.max" if known["memory"].version == 2 else "memory.limit_in_bytes"
         assert (memory / name).read_text().strip() == str(1 << 28)
+        swap = memory / "memory.memsw.limit_in_bytes"
+        assert not swap.exists() or swap.read_text().strip() == str(1 << 28)
         name = "cpu.max" if known["cpu"].version == 2 else "cpu.cfs_quota_us"
         assert (cpu / name).read_text().split()[0] == "25000"
     assert not memory.exists() and not cpu.exists()
