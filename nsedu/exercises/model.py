@@ -77,6 +77,7 @@ class Exercise:
         shell: the same solution by hand: a command for a terminal, solved while it runs; or "".
         inside: the same in the bash of ``%%inside BOX``, where BOX is a sandbox of all eight types;
             it holds as long as BOX is open; or "".
+        needs: what it takes beside namespaces, in the doctor's words; it cannot be solved without.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Exercise:
     wrong: dict[str, Attempt]
     shell: str = ""
     inside: str = ""
+    needs: tuple[str, ...] = ()
 
 
 def world(root: int | None = None) -> World:

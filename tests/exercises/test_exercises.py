@@ -12,7 +12,12 @@ from nsedu.exercises import EXERCISES, Exercise, Verdict
 from nsedu.exercises.model import world
 
 ALL = list(EXERCISES.values())
-WRONG = [(exercise, name) for exercise in ALL for name in exercise.wrong]
+MADE = [pytest.param(e, id=e.id, marks=pytest.mark.needs(*e.needs)) for e in ALL]
+WRONG = [
+    pytest.param(e, name, id=f"{e.id} {name}", marks=pytest.mark.needs(*e.needs))
+    for e in ALL
+    for name in e.wrong
+]
 
 pytestmark = pytest.mark.needs("userns", "uts")
 
@@ -22,14 +27,14 @@ def judge(exercise: Exercise) -> Verdict:
     return exercise.check(world(os.getpid()))
 
 
-@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+@pytest.mark.parametrize("exercise", MADE)
 def test_the_solution_passes(exercise: Exercise) -> None:
     with contextmanager(exercise.solution)():
         verdict = judge(exercise)
     assert verdict.solved, verdict
 
 
-@pytest.mark.parametrize(("exercise", "name"), WRONG, ids=[f"{e.id} {n}" for e, n in WRONG])
+@pytest.mark.parametrize(("exercise", "name"), WRONG)
 def test_a_wrong_answer_fails_and_hears_what_was_found(exercise: Exercise, name: str) -> None:
     with contextmanager(exercise.wrong[name])():
         verdict = judge(exercise)
