@@ -20,10 +20,7 @@ what lives where its parent lives is gathered in one row."""
 MOST_ROWS = 160
 """So many rows are drawn; what is cut is said."""
 TITLE = "One process, a number in each pid namespace"
-SENSE = (
-    "a row is one process; from left to right, its number in each pid namespace that sees it,"
-    " the outermost first; the last number is its own: what getpid() tells it"
-)
+SENSE = "a row is one process: its last number is its own, those before it are its names outside"
 
 
 def pids(snapshot: Snapshot) -> Picture:

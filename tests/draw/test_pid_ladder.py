@@ -11,10 +11,7 @@ from hand_made import Family, lines, nested, notebook, parsed, texts
 from nsedu import draw
 from nsedu.records import Namespace, Snapshot
 
-SENSE = (
-    "a row is one process; from left to right, its number in each pid namespace that sees it,"
-    " the outermost first; the last number is its own: what getpid() tells it"
-)
+SENSE = "a row is one process: its last number is its own, those before it are its names outside"
 OUTSIDE = "p1, p2, …: the numbers of level 0, which are other ones each time"
 
 
