@@ -143,7 +143,10 @@ class Runner:
             what = f"what {name}() returned or raised inside cannot be rebuilt here"
             raise TypeError(f"{what}: {type(error).__name__}: {error}") from None
         if not worked:
-            raise value
+            try:
+                raise value
+            finally:
+                del value  # its traceback holds this frame, which would hold it and the sandbox
         return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -281,6 +282,20 @@ def test_an_exception_comes_back_with_a_note_of_where(box: Sandbox) -> None:
         box.call(fail)
     note = "".join(caught.value.__notes__)
     assert "raised inside the sandbox" in note and "in fail" in note
+
+
+def test_a_refusal_does_not_keep_a_forgotten_sandbox_alive() -> None:
+    gc.disable()  # or it might come by and hide a circle of references
+    try:
+        forgotten = Sandbox("uts")
+        pid = forgotten.pid
+        try:
+            forgotten.call(os.rmdir, "/nowhere")
+        except FileNotFoundError:
+            del forgotten
+        assert ended(pid, 5)
+    finally:
+        gc.enable()
 
 
 def test_a_refused_system_call_comes_back_as_itself(box: Sandbox) -> None:
