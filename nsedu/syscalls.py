@@ -16,6 +16,7 @@ import struct
 
 from nsedu.nsfs import *  # noqa: F403 - one door to the whole kernel interface
 from nsedu.nstypes import CloneFlag
+from nsedu.statmount import *  # noqa: F403
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ PR_SET_NO_NEW_PRIVS = 38
 # older ones are reached through the C library.
 SYS_pidfd_getfd = 438
 SYS_clone3 = 435
-SYS_statmount = 457
-SYS_listmount = 458
 
 # clone is older: its number, and on s390x the order of its arguments, depend on the machine.
 _MACHINE = os.uname().machine

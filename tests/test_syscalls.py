@@ -32,7 +32,8 @@ PIDFD = {f"PIDFD_GET_{link.upper()}_NAMESPACE": value for link, value in nsfs.PI
 # What Debian 12's headers (Linux 6.1) lack; newer headers are compared all the same.
 NEWER_THAN_6_1 = {
     *(name for name in CONSTANTS if re.match(r"NS_MNT_|NS_GET_(\w+_PIDNS|ID|MNTNS_ID)", name)),
-    *PIDFD, "SYS_statmount", "SYS_listmount",
+    *(name for name in CONSTANTS if re.match(r"(SYS_)?(STATMOUNT|LISTMOUNT|LSMT)", name, re.I)),
+    *PIDFD,
 }  # fmt: skip
 INCLUDES = (
     "linux/fcntl.h", "linux/mount.h", "linux/nsfs.h", "linux/pidfd.h", "linux/prctl.h",
