@@ -35,6 +35,31 @@ class Mount(NamedTuple):
     source: str
     super_options: tuple[str, ...]
 
+    @property
+    def peer_group(self) -> int | None:
+        """The number of the peer group it shares events with, None if it is not shared."""
+        return self._tagged("shared")
+
+    @property
+    def master(self) -> int | None:
+        """The number of the peer group it gets events from, None if it is no slave."""
+        return self._tagged("master")
+
+    @property
+    def propagation_type(self) -> str:
+        """Its type as mount_namespaces(7) has it: "shared", "slave", "slave+shared", …."""
+        if "unbindable" in self.propagation:
+            return "unbindable"
+        kinds = ["slave"] * (self.master is not None) + ["shared"] * (self.peer_group is not None)
+        return "+".join(kinds) or "private"
+
+    def _tagged(self, tag: str) -> int | None:
+        for field in self.propagation:
+            name, _, number = field.partition(":")
+            if name == tag:
+                return int(number)
+        return None
+
 
 def _text(field: bytes) -> str:
     # Blank, tab, newline and backslash arrive as three octal digits; bytes that are no UTF-8 become
@@ -71,7 +96,7 @@ def parse_mount(line: bytes) -> Mount:
 
 
 def parse_mountinfo(data: bytes) -> list[Mount]:
-    """Parse a whole mountinfo file; the order is the kernel's, parents before children.
+    """Parse a whole mountinfo file, in the kernel's order: a parent may follow its children.
 
     Raises:
         ValueError: a line does not have the form that proc_pid_mountinfo(5) describes.

@@ -7,7 +7,9 @@ import pytest
 from nsedu import Sandbox
 from nsedu.procfs import read
 
-MANY = "mount -t tmpfs x /mnt; for i in $(seq 200); do mkdir /mnt/$i; mount -t tmpfs x /mnt/$i; done"
+MANY = (
+    "mount -t tmpfs x /mnt; for i in $(seq 200); do mkdir /mnt/$i; mount -t tmpfs x /mnt/$i; done"
+)
 
 
 @pytest.mark.needs("userns", "mnt")
