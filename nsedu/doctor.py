@@ -131,6 +131,8 @@ _PACKAGES = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "lsns": "util-linux",
+    "ipcs": "util-linux",
+    "findmnt": "util-linux",
     "docker": "docker.io",
 }
 
@@ -189,6 +191,7 @@ def _program(name: str, *check: str) -> Callable[[], str | None]:
     return probe
 
 
+_LAYERS = "lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work,userxattr"
 _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     "proc": ("a fresh /proc in a new pid namespace", _sandbox("mnt", "pid")),
     "nested": (
@@ -197,6 +200,23 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     ),
     "range": ("many ids through newuidmap", _sandbox("user", user="range")),
     "cgroup-write": ("limits on processes and memory", _sandbox("user", limits={"pids": 64})),
+    "overlay": (
+        "file systems in layers",
+        _inside(
+            ("mnt",),
+            ["mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+            ["mkdir", "/mnt/lower", "/mnt/upper", "/mnt/work"],
+            ["mount", "-t", "overlay", "overlay", "-o", _LAYERS, "/mnt"],
+        ),
+    ),
+    "mqueue": (
+        "POSIX message queues as files",
+        _inside(("mnt", "ipc"), ["mount", "-t", "mqueue", "none", "/proc"]),
+    ),
+    "ipc-limits": (
+        "limits of IPC set by an ordinary user",
+        _inside(("ipc",), ["sh", "-c", "echo 4096 > /proc/sys/kernel/shmmax"]),
+    ),
     "veth": (
         "virtual network cables and bridges",
         _inside(
@@ -210,6 +230,8 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     "unshare": ("namespaces from the shell", _program("unshare", "--version")),
     "nsenter": ("joining from the shell", _program("nsenter", "--version")),
     "lsns": ("namespaces listed by util-linux", _program("lsns", "--version")),
+    "ipcs": ("System V objects listed by util-linux", _program("ipcs", "--version")),
+    "findmnt": ("mounts listed by util-linux", _program("findmnt", "--version")),
     "ps": ("processes listed", _program("ps")),
     "hostname": ("host names set from the shell", _program("hostname")),
     "docker": ("a container engine", _program("docker", "info")),
