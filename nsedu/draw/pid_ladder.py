@@ -20,7 +20,7 @@ what lives where its parent lives is gathered in one row."""
 MOST_ROWS = 160
 """So many rows are drawn; what is cut is said."""
 TITLE = "One process, a number in each pid namespace"
-SENSE = "a row is one process: its last number is its own, those before it are its names outside"
+SENSE = "a row is one process; its own number is the last, the others are used outside"
 
 
 def pids(snapshot: Snapshot) -> Picture:

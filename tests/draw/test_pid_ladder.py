@@ -11,7 +11,7 @@ from hand_made import Family, lines, nested, notebook, parsed, texts
 from nsedu import draw
 from nsedu.records import Namespace, Snapshot
 
-SENSE = "a row is one process: its last number is its own, those before it are its names outside"
+SENSE = "a row is one process; its own number is the last, the others are used outside"
 OUTSIDE = "p1, p2, …: the numbers of level 0, which are other ones each time"
 
 
