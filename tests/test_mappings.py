@@ -124,5 +124,5 @@ def test_an_ordinary_user_sees_the_same_as_the_kernel_says(learner: Learner) -> 
     assert done.stdout.splitlines()[1:] == [
         'sandbox "b" · setgroups(2) denied',
         "  uid, gid 0 is yours outside",
-        "  anyone else outside looks like 65534 inside",
+        "  uid, gid: anyone else outside looks like 65534 inside",
     ], done.stderr

@@ -63,7 +63,10 @@ class _Bar(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        return [*(f"  {self.name} {part.words}" for part in self.parts), f"  {self.rest}"]
+        return [
+            *(f"  {self.name} {part.words}" for part in self.parts),
+            f"  {self.name}: {self.rest}",
+        ]
 
 
 def idmap(maps: Sequence[IdMaps], own: tuple[int, int] | None = None) -> Picture:
@@ -138,7 +141,7 @@ def _covers(ranges: Iterable[IdRange]) -> int:
 
 def _rest(ranges: Sequence[IdRange]) -> str:
     if not ranges:
-        return f"no map yet: everyone looks like {OVERFLOW_ID}"
+        return f"no map yet, everyone looks like {OVERFLOW_ID}"
     if _covers(ranges) == ALL_IDS:
         return "no id is left out"
     return f"anyone else outside looks like {OVERFLOW_ID} inside"

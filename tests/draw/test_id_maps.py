@@ -25,7 +25,7 @@ def test_one_id_is_yours_and_all_others_look_the_same():
 outside: as you see it
 sandbox "box" · setgroups(2) denied
   uid, gid 0 is yours outside
-  anyone else outside looks like 65534 inside
+  uid, gid: anyone else outside looks like 65534 inside
 """
     )
 
@@ -40,22 +40,22 @@ sandbox "box" · setgroups(2) denied
   uid 1 … 5 is 200000 … 200004 outside
   uid 6 … 999 is no one
   uid 1000 … 1009 is 100000 … 100009 outside
-  anyone else outside looks like 65534 inside
+  uid: anyone else outside looks like 65534 inside
   gid 0 is yours outside
-  anyone else outside looks like 65534 inside
+  gid: anyone else outside looks like 65534 inside
 """
     )
 
 
 def test_before_the_map_is_written_everyone_looks_the_same():
     text = str(draw.idmap([IdMaps("sleep", (), (), "allow")], OWN))
-    assert "sleep · setgroups(2) allowed\n  no map yet: everyone looks like 65534" in text
+    assert "sleep · setgroups(2) allowed\n  uid, gid: no map yet, everyone looks like 65534" in text
 
 
 def test_the_first_user_namespace_leaves_no_id_out():
     everyone = (IdRange(0, 0, ALL_IDS),)
     text = str(draw.idmap([IdMaps("this notebook", everyone, everyone, "allow")], OWN))
-    assert "uid, gid 0 … 4294967294 is 0 … 4294967294 outside\n  no id is left out" in text
+    assert "uid, gid 0 … 4294967294 is 0 … 4294967294 outside\n  uid, gid: no id is left out" in text
 
 
 def test_ids_that_the_reader_has_not_are_named_so():
