@@ -120,6 +120,9 @@ def _user_instead() -> Iterator[None]:
 
 def _left_dead(world: World) -> Verdict:
     dead = [p for p in world.yours if _is_zombie(p.pid)]
+    if dead:  # everybody is one for a moment; an init that reaps has had its time after this
+        time.sleep(0.3)
+        dead = [p for p in dead if _is_zombie(p.pid)]
     for process in dead:
         parent = world.seen.processes.get(process.ppid)
         if parent is not None and _is_init(parent):

@@ -1,4 +1,4 @@
-"""What the exercises on PID namespaces say of wrong answers: what was found, and why it falls short."""
+"""What the exercises on PID namespaces say of wrong answers: what was found, what is missing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from awaiting import eventually
 from nsedu.exercises import EXERCISES
 from nsedu.exercises.model import world
+from nsedu.sandbox import Sandbox
 
 pytestmark = pytest.mark.needs("userns", "pid", "mnt", "unshare")
 
@@ -35,3 +36,11 @@ def test_a_wrong_answer_hears_its_own_fault(id: str, name: str, said: str) -> No
         assert eventually(lambda: re.match(said, exercise.check(world(os.getpid())).found)), (
             exercise.check(world(os.getpid()))
         )
+
+
+def test_who_is_a_zombie_for_a_moment_only_does_not_count() -> None:
+    exercise = EXERCISES["pid-3"]
+    with Sandbox("pid") as box:
+        for _ in range(3):
+            box.run("sh -c 'true &'")
+            assert not exercise.check(world(os.getpid())).solved
