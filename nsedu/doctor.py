@@ -199,7 +199,10 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
         _inside(("user",), ["unshare", "-Ur", "true"]),
     ),
     "range": ("many ids through newuidmap", _sandbox("user", user="range")),
-    "cgroup-write": ("limits on processes and memory", _sandbox("user", limits={"pids": 64})),
+    "cgroup-write": (
+        "limits on processes, memory and time",
+        _sandbox("user", limits={"pids": 64, "memory": 1 << 30, "cpu": 1}),
+    ),
     "overlay": (
         "file systems in layers",
         _inside(
