@@ -144,8 +144,8 @@ def _is_zombie(pid: int) -> bool:
         return False
 
 
-_PARENT = "sleep 0.1 & exec sleep 60"
-_CARELESS = "sh -c 'sleep 0.1 &'; exec sleep 60"
+_PARENT = "sleep 0.3 & exec sleep 60"
+_CARELESS = "sh -c 'sleep 0.3 &'; exec sleep 60"
 
 
 def _await_zombie(box: Sandbox) -> None:
@@ -253,7 +253,7 @@ EXERCISES = (
         (
             "Who becomes the parent of an orphan? And who never asks how a child has ended?",
             "A sandbox's own first process reaps; take a program that does not: sleep.",
-            "unshare -Urpf sh -c 'sh -c \"sleep 0.1 &\"; exec sleep 100': the inner shell leaves an"
+            "unshare -Urpf sh -c 'sh -c \"sleep 0.3 &\"; exec sleep 100': the inner shell leaves an"
             " orphan, and the outer one has become sleep when it ends.",
         ),
         _left_dead,
