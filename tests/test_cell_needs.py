@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import refresh_notebooks as refresher
 from nsedu.doctor import NEEDS
+from ordinary_user import Learner
 
 ROOT = Path(__file__).resolve().parent.parent
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -79,3 +80,29 @@ def test_what_a_cell_needs_is_known_and_is_not_what_its_notebook_needs(path: Pat
     for one in nb.cells:
         needs = set(one.metadata.get("nsedu", {}).get("needs", []))
         assert needs <= set(NEEDS) - whole, one.id
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_cell_with_needs_of_its_own_is_committed_as_it_ran_where_they_are_met(path: Path) -> None:
+    # It may carry the tag raises-exception, which would let a refusal through.
+    for one in refresher.read(path).cells:
+        if one.metadata.get("nsedu", {}).get("needs"):
+            assert [out for out in one.outputs if out.output_type == "error"] == [], one.id
+
+
+@pytest.mark.needs("userns", "cgroup")
+def test_without_a_test_runner_such_a_cell_says_in_a_sentence_what_is_missing(
+    learner: Learner,
+) -> None:
+    code = """
+import nsedu
+try:
+    nsedu.Sandbox("cgroup", limits={"pids": 5}).close()
+except nsedu.NamespaceError as error:
+    print("\\n".join(error._render_traceback_()))
+"""
+    said = learner.run_python(code).stdout
+    if not said:
+        pytest.skip("the ordinary user may make control groups here.")
+    assert said.startswith("NamespaceError: could not make a control group for the limits")
+    assert "What to do" in said

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from awaiting import ended, eventually
-from nsedu import NamespaceError, Sandbox, cgroups
+from nsedu import NamespaceError, Sandbox, cgroups, client
 from nsedu.cgroups import Controller
 
 live = pytest.mark.needs("userns", "cgroup-write")
@@ -369,3 +369,20 @@ def test_the_group_is_removed_after_the_agent_is_killed(kind: str, nested: bool)
     box._agent.process.kill()
     assert eventually(lambda: not group.exists())
     outer.close()
+
+
+@live
+@pytest.mark.parametrize("end", ["closed", "killed"])
+def test_a_group_of_version_two_named_after_a_sandbox_goes_with_it(end: str) -> None:
+    unified = [w for _, w in cgroups.hierarchies() if w.version == 2]
+    if not unified or not os.access(unified[0].mount + unified[0].path, os.W_OK):
+        pytest.skip("no writable group of version 2 here.")
+    box = Sandbox("uts", limits={"pids": 20})
+    group = Path(unified[0].mount + unified[0].path) / f"{group_of(box.pid).name}.born"
+    group.mkdir()
+    if end == "killed":
+        box._agent.process.kill()
+        box._agent.process.wait()
+        client.agent()  # the next one, before which the notebook clears up after the last
+    box.close()
+    assert eventually(lambda: not group.exists())
