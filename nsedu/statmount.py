@@ -154,7 +154,7 @@ def listmount(
     Raises:
         OSError: ENOSYS (kernel before 6.8, or a seccomp filter), ENOENT (no such mount or
             namespace), EPERM (not reachable, and no CAP_SYS_ADMIN where the namespace belongs),
-            EINVAL.
+            EINVAL (such as a number of mountinfo).
     """
     request = _request(mount, last, namespace)
     found = (_u64 * most)()
@@ -174,7 +174,7 @@ def statmount(mount: int, mask: int, *, namespace: int = 0) -> StatMount:
 
     Raises:
         OSError: ENOSYS (kernel before 6.8, or a seccomp filter), ENOENT (no such mount or
-            namespace), EPERM (as of `listmount`), EOVERFLOW (a path of more than 64 KiB).
+            namespace), EPERM and EINVAL (as of `listmount`), EOVERFLOW (strings of over 64 KiB).
     """
     request = _request(mount, mask, namespace)
     buffer = ctypes.create_string_buffer(ctypes.sizeof(_Fixed) + (1 << 16))

@@ -111,3 +111,22 @@ def test_this_process_has_a_root_mount() -> None:
     table = parse_mountinfo(read("/proc/self/mountinfo"))
     assert "/" in [mount.target for mount in table]
     assert len({mount.id for mount in table}) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "group", "master"),
+    [
+        ((), "private", None, None),
+        (("shared:7",), "shared", 7, None),
+        (("master:3",), "slave", None, 3),
+        (("shared:7", "master:3", "propagate_from:2"), "slave+shared", 7, 3),
+        (("unbindable",), "unbindable", None, None),
+        (("later:9",), "private", None, None),
+    ],
+)
+def test_the_propagation_type_is_read_from_the_optional_fields(
+    fields: tuple[str, ...], kind: str, group: int | None, master: int | None
+) -> None:
+    line = b"40 29 0:4 / /mnt rw - tmpfs tmpfs rw"
+    mount = parse_mount(line)._replace(propagation=fields)
+    assert (mount.propagation_type, mount.peer_group, mount.master) == (kind, group, master)

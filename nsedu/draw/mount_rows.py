@@ -56,7 +56,7 @@ class Row:
             return ""
         source = self.mount.source if self.mount.source not in (self.mount.fstype, "none") else ""
         part = f"[{self.mount.root}]" if self.mount.root != "/" else ""
-        return clean(" ".join(filter(None, (self.mount.fstype, source + part))))
+        return clean(f"{self.mount.fstype} {source}".rstrip() + part)
 
     @property
     def passing(self) -> str:
@@ -202,15 +202,24 @@ def _plant(table: MountTable, kept: list[Mount]) -> list[Row]:
         nodes[mount.id] = Row(mount, clean(mount.target), mount.propagation_type, notes)
     roots: list[Row] = []
     for id, node in nodes.items():
-        above, seen = by_id[id].parent, {id}
-        while above not in nodes and above in by_id and above not in seen:
-            seen.add(above)
-            above = by_id[above].parent
-        siblings = nodes[above].children if above in nodes and above not in seen else roots
-        siblings.append(node)
+        above = next((up for up in _upwards(by_id, id) if up in nodes), None)
+        (roots if above is None else nodes[above].children).append(node)
     for siblings in (roots, *(node.children for node in nodes.values())):
         siblings.sort(key=lambda row: (row.mount.target, row.mount.id))
     return roots
+
+
+def _upwards(by_id: dict[int, Mount], id: int) -> list[int]:
+    """The ids of what a mount hangs on, the nearest first; none if they are a circle.
+
+    A table is not read at one moment, so a mount that is moved meanwhile may be seen twice.
+    """
+    found = [id]
+    while (above := by_id[found[-1]].parent) in by_id:
+        if above in found:
+            return found[1:] if above == found[-1] else []  # a root may be its own parent
+        found.append(above)
+    return found[1:]
 
 
 def _name_groups(pages: list[Sheet], forests: list[list[Row]]) -> list[Group]:
