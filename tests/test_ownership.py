@@ -135,6 +135,23 @@ def test_root_may_do_what_the_picture_says_and_nothing_else(nest: Nest) -> None:
                         box.call(act)
 
 
+@settings(deadline=None, max_examples=3)
+@given(st.integers(1, 3))
+def test_root_further_out_may_act_where_it_visits(depth: int) -> None:
+    with contextlib.ExitStack() as stack:
+        outer = stack.enter_context(ns.Sandbox("user", name="outer"))
+        inner = outer
+        for _ in range(depth):
+            inner = stack.enter_context(inner.sandbox("net", "uts"))
+        joined = {"net": inner, "uts": inner}
+        visitor = stack.enter_context(outer.sandbox(join=joined, user=False, name="visitor"))
+        cells = drawn_cells(str(ns.ownership()), "visitor")
+        marks = {type: mark == "✓" for type, (_, mark) in cells.items()}
+        assert marks == {type: reaches_by_ioctl(visitor.pid, type) for type in TYPES}
+        assert {type for type, may in marks.items() if may} == {"net", "uts"}
+        visitor.call(raw_socket)
+
+
 @pytest.mark.parametrize("wrong", ["all", 0, None, 1.5])
 def test_what_cannot_be_looked_at_is_refused(wrong: object) -> None:
     with pytest.raises((TypeError, ValueError), match="scope must be"):

@@ -47,7 +47,9 @@ class Part(NamedTuple):
         return min(WIDEST - MARGIN - LEFT, max(label + 16, 40 + 14 * math.log10(self.size)))
 
 
-_EVERYONE = Part(str(OVERFLOW_ID), "anyone else", "", False, 1)
+_OTHERS = Part(str(OVERFLOW_ID), "anyone else", "", False, 1)
+_EVERYONE = Part(str(OVERFLOW_ID), "everyone, no map yet", "", False, 1)
+_LEFT_OUT = f"anyone else outside looks like {OVERFLOW_ID} inside"
 
 
 class _Bar(NamedTuple):
@@ -59,7 +61,9 @@ class _Bar(NamedTuple):
 
     @property
     def drawn(self) -> list[Part]:
-        return [*self.parts, _EVERYONE] if str(OVERFLOW_ID) in self.rest else self.parts
+        if not self.parts:
+            return [_EVERYONE]
+        return [*self.parts, _OTHERS] if self.rest == _LEFT_OUT else self.parts
 
     @property
     def lines(self) -> list[str]:
@@ -144,7 +148,7 @@ def _rest(ranges: Sequence[IdRange]) -> str:
         return f"no map yet, everyone looks like {OVERFLOW_ID}"
     if _covers(ranges) == ALL_IDS:
         return "no id is left out"
-    return f"anyone else outside looks like {OVERFLOW_ID} inside"
+    return _LEFT_OUT
 
 
 def _parts(ranges: Sequence[IdRange], own: int | None) -> list[Part]:
@@ -184,7 +188,7 @@ def _draw(canvas: Canvas, bar: _Bar, y: float) -> float:
             _sides(canvas, y, "")
         _cell(canvas, x, y, part.width, part.inside, part.mapped)
         _cell(canvas, x, y + BAR + GAP, part.width, part.outside, part.mapped)
-        if part.mapped or part is _EVERYONE:
+        if part.mapped or part in (_OTHERS, _EVERYONE):
             _arrow(canvas, x + part.width / 2, y + BAR, part.mapped)
         x += part.width + 4
     return y + 2 * BAR + GAP + 12

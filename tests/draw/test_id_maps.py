@@ -48,14 +48,17 @@ sandbox "box" · setgroups(2) denied
 
 
 def test_before_the_map_is_written_everyone_looks_the_same():
-    text = str(draw.idmap([IdMaps("sleep", (), (), "allow")], OWN))
+    picture = draw.idmap([IdMaps("sleep", (), (), "allow")], OWN)
+    assert "everyone, no map yet" in texts(picture)
+    text = str(picture)
     assert "sleep · setgroups(2) allowed\n  uid, gid: no map yet, everyone looks like 65534" in text
 
 
 def test_the_first_user_namespace_leaves_no_id_out():
     everyone = (IdRange(0, 0, ALL_IDS),)
     text = str(draw.idmap([IdMaps("this notebook", everyone, everyone, "allow")], OWN))
-    assert "uid, gid 0 … 4294967294 is 0 … 4294967294 outside\n  uid, gid: no id is left out" in text
+    said = "uid, gid 0 … 4294967294 is 0 … 4294967294 outside\n  uid, gid: no id is left out"
+    assert said in text
 
 
 def test_ids_that_the_reader_has_not_are_named_so():
