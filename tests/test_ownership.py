@@ -120,7 +120,7 @@ def rename() -> None:
     socket.sethostname(socket.gethostname())
 
 
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 @given(nests)
 def test_root_may_do_what_the_picture_says_and_nothing_else(nest: Nest) -> None:
     with built(nest) as boxes:
