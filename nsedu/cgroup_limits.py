@@ -78,9 +78,8 @@ def words(limits: Limits) -> list[str]:
         killed = f" ({limits.oom_kills} killed)" if limits.oom_kills else ""
         said.append(f"at most {_bytes(limits.memory_max)} of memory{killed}")
     if limits.cpu_cores is not None:
-        cores = f"{limits.cpu_cores:g} of a core" if limits.cpu_cores <= 1 else (
-            f"{limits.cpu_cores:g} cores"
-        )  # fmt: skip
+        unit = "of a core" if limits.cpu_cores < 1 else "core" + "s" * (limits.cpu_cores > 1)
+        cores = f"{limits.cpu_cores:g} {unit}"
         said.append(f"at most {cores}" + (" (slowed down)" if limits.throttled else ""))
     return said
 

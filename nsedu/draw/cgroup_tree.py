@@ -36,9 +36,10 @@ MOST_NAMES, MOST_LETTERS = 16, 6
 """So many names and letters are written at one group; how many more, is said."""
 MOST_ROWS = 40
 """So many groups, and so many lines of a table, are drawn."""
+NARROWEST = 640
+"""No picture is narrower than this, in px."""
 
 _COLOUR = okabe_ito["cgroup"]
-_WIDTH = float(WIDEST)
 _STEP, _ROW, _CHIP = 24.0, 26.0, 20.0
 
 
@@ -55,34 +56,48 @@ def control_groups(view: View) -> Picture:
         if member.ns is not None:
             letters.meet("cgroup", member.ns)
     found = trees(view, letters)
+    for tree in found if len(view.members) > MANY else ():
+        fold_groups(tree.top)
+        tree.seats = fold_seats(tree.seats)
     notes = []
     if view.unread:
         notes.append(f"could not enter to look from inside: {view.unread}, shown as ?")
     text, canvas = [], Canvas()
-    y = canvas.heading(TITLE, [f"{sentence}." for sentence in SENSE], _WIDTH)
+    width = _width(found)
+    y = canvas.heading(TITLE, [f"{sentence}." for sentence in SENSE], width)
     for tree in found:
-        if len(view.members) > MANY:
-            fold_groups(tree.top)
-            tree.seats = fold_seats(tree.seats)
         rows, seats = list(_rows(tree.top)), tree.seats[:MOST_ROWS]
         left_out = len(rows) - MOST_ROWS, len(tree.seats) - len(seats)
         more = [f"… {n} more {what}" for n, what in zip(left_out, _WHAT, strict=True) if n > 0]
         rows = rows[:MOST_ROWS]
         text += [tree.label, *(line for row in rows for line in _told(row))]
         text += [*_table(seats), *more, ""]
-        y = _draw_tree(canvas, y + 12, tree, rows)
-        y = _draw_table(canvas, y + 6, seats)
+        y = _draw_tree(canvas, y + 12, width, tree, rows)
+        y = _draw_table(canvas, y + 6, width, seats)
         for line in more:
             canvas.text(MARGIN, y + 6, line, 12, fill=SOFT_INK)
             y += 20
     if not found:
         notes.insert(0, "this process is in no control group: the kernel has none, or hides them")
     text += [*legend.lines(letters, {}, ("cgroup",)), *SENSE, *notes]
-    y = legend.draw(canvas, y + 16, _WIDTH, letters, {}, ("cgroup",))
+    y = legend.draw(canvas, y + 16, width, letters, {}, ("cgroup",))
     for note in notes:
         canvas.text(MARGIN, y, clean(note), 12, fill=SOFT_INK)
         y += 18
-    return canvas.picture(TITLE, "\n".join(text), _WIDTH, y + 2)
+    return canvas.picture(TITLE, "\n".join(text), width, y + 2)
+
+
+def _width(found: list[Tree]) -> float:
+    """As wide as it takes for no line to break, within bounds."""
+    widest = float(NARROWEST)
+    for tree in found:
+        widest = max(widest, 2 * MARGIN + sum(_columns(tree.seats)))
+        for group, lasts in _rows(tree.top):
+            labels = [*_shortened(group.members, MOST_NAMES), _root_words(group)]
+            chips = sum(measure(label, 12, mono=True) + 22 for label in labels if label)
+            wide = min(300.0, measure(_title(group), 13, mono=True)) + 26
+            widest = max(widest, 2 * MARGIN + _STEP * len(lasts) + wide + chips)
+    return min(float(WIDEST), widest)
 
 
 _WHAT = ("groups, not drawn", "processes, not listed")
@@ -129,11 +144,11 @@ def _table(seats: list[tuple[str, ...]]) -> list[str]:
 
 
 def _draw_tree(
-    canvas: Canvas, y: float, tree: Tree, rows: list[tuple[Group, tuple[bool, ...]]]
+    canvas: Canvas, y: float, width: float, tree: Tree, rows: list[tuple[Group, tuple[bool, ...]]]
 ) -> float:
-    canvas.line(MARGIN, y - 4, _WIDTH - MARGIN, y - 4, RULE)
+    canvas.line(MARGIN, y - 4, width - MARGIN, y - 4, RULE)
     label = tree.label[:1].upper() + tree.label[1:]
-    canvas.text(MARGIN, y + 10, fit(label, 13, _WIDTH - 2 * MARGIN), 13, bold=True)
+    canvas.text(MARGIN, y + 10, fit(label, 13, width - 2 * MARGIN), 13, bold=True)
     y += 28
     stems: list[float] = []  # for each level, where the line to the next group below starts
     for group, lasts in rows:
@@ -143,11 +158,11 @@ def _draw_tree(
             canvas.path(f"M{x - _STEP / 2:.0f} {start:.0f}V{y + 11:.0f}H{x - 2:.0f}", TREE_LINE)
             stems[len(lasts) - 1] = y + 11
         stems[len(lasts) :] = [y + 22]
-        y = _draw_group(canvas, x, y, group)
+        y = _draw_group(canvas, x, y, width, group)
     return y
 
 
-def _draw_group(canvas: Canvas, x: float, y: float, group: Group) -> float:
+def _draw_group(canvas: Canvas, x: float, y: float, width: float, group: Group) -> float:
     """One group: a box with its name, its roots, its members in chips, its limits below."""
     name = fit(_title(group), 13, 300, mono=True)
     wide = measure(name, 13, mono=True) + 18
@@ -162,26 +177,30 @@ def _draw_group(canvas: Canvas, x: float, y: float, group: Group) -> float:
         canvas.text(at + 7, y + 11, words, 12, mono=True, bold=True, fill=ink_on(_COLOUR))
         at += wide + 8
     for label in _shortened(group.members, MOST_NAMES):
-        shown = fit(label, 12, _WIDTH - MARGIN - left - 14, mono=True)
+        shown = fit(label, 12, width - MARGIN - left - 14, mono=True)
         wide = measure(shown, 12, mono=True) + 14
-        if at > left and at + wide > _WIDTH - MARGIN:
+        if at > left and at + wide > width - MARGIN:
             at, y = left, y + _CHIP + 4
         canvas.rect(at, y + 1, wide, _CHIP, fill=PANEL, stroke=tint(INK, 0.35), radius=5)
         canvas.text(at + 7, y + 11, shown, 12, mono=True)
         at += wide + 6
     y += _ROW
     for phrase in group.limits:
-        canvas.text(x + 12, y + 8, fit(phrase, 12, _WIDTH - MARGIN - x - 12), 12)
+        canvas.text(x + 12, y + 8, fit(phrase, 12, width - MARGIN - x - 12), 12)
         y += 18
     return y + 4
 
 
-def _draw_table(canvas: Canvas, y: float, seats: list[tuple[str, ...]]) -> float:
+def _columns(seats: list[tuple[str, ...]]) -> list[float]:
+    lines = [HEADS, *seats]
+    return [max(measure(line[i], 12, mono=True) for line in lines) + 18 for i in range(len(HEADS))]
+
+
+def _draw_table(canvas: Canvas, y: float, width: float, seats: list[tuple[str, ...]]) -> float:
     if not seats:
         return y
-    lines = [HEADS, *seats]
-    widths = [max(measure(line[i], 12, mono=True) for line in lines) + 18 for i in range(5)]
-    spare = _WIDTH - 2 * MARGIN - sum(widths)
+    lines, widths = [HEADS, *seats], _columns(seats)
+    spare = width - 2 * MARGIN - sum(widths)
     if spare < 0:  # the columns of paths and names give way
         for i in (4, 3, 2, 0):
             cut = min(-spare, max(0.0, widths[i] - 140))
@@ -194,6 +213,6 @@ def _draw_table(canvas: Canvas, y: float, seats: list[tuple[str, ...]]) -> float
             x += wide
         y += 20
         if number == 0:
-            canvas.line(MARGIN, y, MARGIN + min(sum(widths), _WIDTH - 2 * MARGIN), y, RULE)
+            canvas.line(MARGIN, y, MARGIN + min(sum(widths), width - 2 * MARGIN), y, RULE)
             y += 2
     return y + 6
