@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nsedu.draw.changes import diff
     from nsedu.draw.comparison import compare
     from nsedu.draw.id_maps import idmap
-    from nsedu.draw.ipc_objects import ipc
+    from nsedu.draw.ipc_boxes import ipc
     from nsedu.draw.mount_tree import mounts
     from nsedu.draw.networks import topology
     from nsedu.draw.owners import ownership
@@ -48,7 +48,7 @@ _HOME = {
     "diff": "changes",
     "hierarchy": "boxed",
     "idmap": "id_maps",
-    "ipc": "ipc_objects",
+    "ipc": "ipc_boxes",
     "matrix": "sharing",
     "mounts": "mount_tree",
     "ownership": "owners",
