@@ -107,7 +107,7 @@ def _told(pages: list[Sheet], groups: list[Group]) -> list[str]:
         told.append(f"… {more} more peer groups that connect mounts")
     if alone:
         letters = ", ".join(alone[:MOST_GROUPS]) + ", …" * (len(alone) > MOST_GROUPS)
-        told.append(f"with one mount each in this picture: peer group {letters}")
+        told.append(f"without a second mount in this picture: peer group {letters}")
     return told
 
 
@@ -133,9 +133,9 @@ class _Drawing:
         what = max((measure(row.what, 11, mono=True) for row in rows), default=0.0)
         words = max((self._words(row) for row in rows), default=0.0)
         gutter = LANE * (len(self.lanes) + 1) if self.lanes else 0.0
-        room = WIDEST - 2 * MARGIN - gutter - words - 32
+        room = WIDEST - 2 * MARGIN - gutter - words - 40
         paths = min(paths, room - min(what, room * 0.4))
-        self.what_x = MARGIN + paths + 16
+        self.what_x = MARGIN + 8 + paths + 16
         self.words_x = self.what_x + min(what, room - paths) + 16
         self.lanes_x = self.words_x + words + LANE
         head = max(measure(_called(page.table), 15) + 230 for page in pages)

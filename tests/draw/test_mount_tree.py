@@ -68,7 +68,7 @@ def test_a_slave_names_its_master_and_may_be_shared_itself():
     text = str(drawn(*pair("shared:7", "shared:8 master:7")))
     assert "←↔ slave of A, shared B" in text
     assert 'peer group A: sandbox "home" /mnt → sandbox "copy" /mnt' in text
-    assert "with one mount each in this picture: peer group B" in text
+    assert "without a second mount in this picture: peer group B" in text
 
 
 def test_a_master_out_of_sight_has_a_letter_all_the_same():
