@@ -142,10 +142,12 @@ def _differing(tables: list[MountTable], chosen: list[list[Mount]]) -> list[list
 
     everywhere = set.intersection(*({place(m) for m in mounts} for mounts in chosen))
     kinds: dict[Hashable, set[str]] = {}
-    ends: Counter[int | None] = Counter()
-    for mount in itertools.chain(*chosen):
-        kinds.setdefault(place(mount), set()).add(mount.propagation_type)
-        ends.update({mount.peer_group, mount.master})
+    seen_by: dict[int | None, set[int]] = {}  # peer group → the tables that have to do with it
+    for index, mounts in enumerate(chosen):
+        for mount in mounts:
+            kinds.setdefault(place(mount), set()).add(mount.propagation_type)
+            for number in (mount.peer_group, mount.master):
+                seen_by.setdefault(number, set()).add(index)
     mixed = [key for key in everywhere if len(kinds[key]) > 1]
 
     def dull(mount: Mount) -> bool:
@@ -154,7 +156,8 @@ def _differing(tables: list[MountTable], chosen: list[list[Mount]]) -> list[list
             return False
         if kinds[key] == {"private"}:
             return True
-        passes = any(ends[n] > 1 for n in (mount.peer_group, mount.master) if n is not None)
+        numbers = [n for n in (mount.peer_group, mount.master) if n is not None]
+        passes = any(len(seen_by[number]) > 1 for number in numbers)
         return len(mixed) > FEW and not passes
 
     return [[mount for mount in mounts if not dull(mount)] for mounts in chosen]

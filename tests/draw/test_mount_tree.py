@@ -95,7 +95,7 @@ def test_the_same_mount_with_another_propagation_type_differs(two: str):
 def test_where_most_mounts_are_shared_here_and_private_there_they_are_left_out():
     host, box = Table("host", 1), Table("box", 2)
     for number in range(9):
-        host.add(f"/{number}", "/", f"shared:{number + 1}")
+        host.add(f"/{number}", "/", "shared:1")  # among themselves mounts may pass
         box.add(f"/{number}", "/")
     box.add("/mnt")
     rows = str(drawn(host, box)).splitlines()
