@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from nsedu.draw.canvas import Canvas, fit, measure, wrap
 from nsedu.draw.mount_rows import MARK, Group, Row, Sheet, sheets
-from nsedu.draw.names import clean, columns, identity, pad
+from nsedu.draw.names import clean, columns, identity, pad, shorten
 from nsedu.draw.picture import Picture
-from nsedu.draw.style import INK, MARGIN, PANEL, RULE, SOFT_INK, TREE_LINE, WIDEST, okabe_ito, tint
+from nsedu.draw.style import (
+    INK,
+    MARGIN,
+    MONO_ADVANCE,
+    PANEL,
+    RULE,
+    SOFT_INK,
+    TREE_LINE,
+    WIDEST,
+    okabe_ito,
+    tint,
+)
 from nsedu.mount_tables import MountTable
 
 ROW, INDENT = 22.0, 18.0
@@ -15,6 +26,8 @@ MOST_LANES = 6
 """So many peer groups are drawn as lines beside the trees; of more, the letters must do."""
 MOST_GROUPS = 16
 """So many peer groups are told of in words; of more, the first ones."""
+LONGEST = 60
+"""Columns after which a name, or a path in a sentence, is cut."""
 LANE = 20.0
 COLOURS = ("mnt", "uts", "net", "pid", "user", "ipc")
 """The types whose colours the lines of peer groups take in turn."""
@@ -44,7 +57,7 @@ def mounts(tables: list[MountTable], below: str | None = None, everything: bool 
 
 
 def _called(table: MountTable) -> str:
-    return ", ".join(map(clean, table.names))
+    return shorten(", ".join(map(clean, table.names)), LONGEST)
 
 
 def _identity(table: MountTable) -> str:
@@ -89,7 +102,7 @@ def _told(pages: list[Sheet], groups: list[Group]) -> list[str]:
     """The peer groups in words: between which mounts they let mounts pass."""
 
     def ends(found: list[tuple[int, str]]) -> list[str]:
-        return [f"{_called(pages[index].table)} {path}" for index, path in found]
+        return [f"{_called(pages[index].table)} {_end(path, LONGEST)}" for index, path in found]
 
     named = {name for page in pages for row in page.rows for name in (row.master, row.group)}
     told, alone = [], []
@@ -192,7 +205,7 @@ class _Drawing:
             stems[depth - 1] = y
         stems[depth:] = [y + 8]
         quiet = bool(row.more) or "covered" in row.notes
-        path = _fit_end(row.path, self.what_x - x - 8)
+        path = _end(row.path, max(2, int((self.what_x - x - 8) / (PATH_SIZE * MONO_ADVANCE))))
         canvas.text(x, y, path, PATH_SIZE, mono=True, fill=SOFT_INK if quiet else INK)
         what = fit(row.what, 11, self.words_x - self.what_x - 8, mono=True)
         canvas.text(self.what_x, y, what, 11, mono=True, fill=SOFT_INK)
@@ -224,11 +237,11 @@ class _Drawing:
             canvas.text(x, top - 12, letter, 10.5, anchor="middle", mono=True, bold=True)
 
 
-def _fit_end(path: str, room: float) -> str:
-    """A path cut at its front, since its end is what tells it apart."""
-    most = max(2, int(room / (PATH_SIZE * 0.61)))
+def _end(path: str, most: int) -> str:
+    """A path cut at its front to so many columns, since its end is what tells it apart."""
     if columns(path) <= most:
         return path
+    path = path[-most:]
     while columns(path) > most - 1:
         path = path[1:]
     return "…" + path

@@ -6,6 +6,7 @@ import pytest
 from hand_made import lines, parsed, texts
 
 from nsedu import draw
+from nsedu.draw.canvas import measure
 from nsedu.mount_tables import MountTable
 from nsedu.mountinfo import Mount
 
@@ -199,7 +200,9 @@ def test_a_control_character_in_a_path_stays_in_its_line():
 @pytest.mark.parametrize("length", [1, 60, 4000])
 def test_it_fits_into_a_notebook_and_the_end_of_a_path_stays(length: int):
     home, copy = pair("shared:1", "shared:1")
-    home.add("/mnt/" + "d" * length + "/end", "/mnt", "shared:2", source="s" * length)
+    for table in (home, copy):
+        table.add("/mnt/" + "d" * length + "/end", "/mnt", "shared:2", source="s" * length)
     picture = drawn(home, copy)
     assert float(parsed(picture).get("width", "0")) <= 900
     assert any(text.endswith("/end") for text in texts(picture))
+    assert max(measure(text, 11) for text in texts(picture)) <= 900
