@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nsedu.draw.canvas import Canvas, fit, measure, wrap
 from nsedu.draw.names import clean, identity, letter, shorten
 from nsedu.draw.picture import Picture
-from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST, okabe_ito, tint
+from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, okabe_ito, tint
 from nsedu.ipc_objects import IpcLook, IpcNamespace, IpcObject
 
 KINDS = {
@@ -210,6 +210,7 @@ def _text(box: _Box) -> list[str]:
 
 _HEAD, _CHIP, _ROW, _GAP, _PAD = 30.0, 25.0, 37.0, 14.0, 12.0
 _LEFT, _LINE, _SMALL = 36.0, 15.0, 11.5
+_ONE, _TWO = 560.0, 850.0  # width of a picture with one column, and with two
 
 
 class _Sheet:
@@ -218,7 +219,7 @@ class _Sheet:
     def __init__(self, boxes: list[_Box]) -> None:
         self.boxes = boxes
         self.columns = 2 if len(boxes) > 1 else 1
-        self.width = float(WIDEST) if self.columns == 2 else 560.0
+        self.width = _TWO if self.columns == 2 else _ONE
         room = self.width - 2 * MARGIN - (self.columns - 1) * _GAP
         self.box = room / self.columns
 
