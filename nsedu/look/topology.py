@@ -1,0 +1,33 @@
+"""Who is connected to whom, in one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nsedu.network import networks
+from nsedu.places import places
+
+if TYPE_CHECKING:
+    from nsedu.draw import Picture
+
+
+def topology(*who: Any) -> Picture:
+    """Network namespaces as boxes, with their links, and the virtual cables between them.
+
+    Bridges are bars with their ports below; routes, forwarding and the rules of nftables stand in
+    words.  Of this notebook's own namespace only links that lead to one of the others are shown.
+
+    Args:
+        who: sandboxes, processes or pids whose network namespaces to show; none: all sandboxes of
+            this notebook.
+
+    Raises:
+        TypeError: one is none of these.
+        ValueError: a process has ended, or its namespace may not be looked at.
+    """
+    from nsedu import draw
+
+    found = networks(places(*who))
+    if not who:  # our own only if something leads there
+        found = tuple(network for network in found if network.links or not network.own)
+    return draw.topology(found)
