@@ -170,8 +170,8 @@ def prepare(plan: dict[str, Any]) -> None:
 
 
 def _offset(clock: str, seconds: float) -> str:
-    whole = int(seconds // 1)
-    return f"{clock} {whole} {int((seconds - whole) * 1_000_000_000)}"
+    whole, rest = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
+    return f"{clock} {whole} {rest}"
 
 
 def write_maps(pid: int, plan: dict[str, Any]) -> None:
