@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nsedu.errors import NamespaceError
     from nsedu.exercises import check, exercise
     from nsedu.look.cgroup_tree import cgroup_tree
+    from nsedu.look.clocks import clocks
     from nsedu.look.idmap import idmap
     from nsedu.look.ipc import ipc
     from nsedu.look.live import compare, diff, hierarchy, matrix, tree
@@ -59,6 +60,7 @@ __all__ = [
     "cgroup_tree",
     "check",
     "claim",
+    "clocks",
     "compare",
     "course",
     "diff",
@@ -95,6 +97,7 @@ _HOME = {
     "cgroup_tree": "look.cgroup_tree",
     "check": "exercises",
     "claim": "claims",
+    "clocks": "look.clocks",
     "compare": "look.live",
     "course": "course",
     "diff": "look.live",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nsedu.draw.boxed import hierarchy
     from nsedu.draw.cgroup_tree import control_groups
     from nsedu.draw.changes import diff
+    from nsedu.draw.clock_lines import clocks
     from nsedu.draw.comparison import compare
     from nsedu.draw.id_maps import idmap
     from nsedu.draw.ipc_boxes import ipc
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Picture",
+    "clocks",
     "compare",
     "control_groups",
     "diff",
@@ -43,6 +45,7 @@ __all__ = [
 
 _HOME = {
     "Picture": "picture",
+    "clocks": "clock_lines",
     "compare": "comparison",
     "control_groups": "cgroup_tree",
     "diff": "changes",

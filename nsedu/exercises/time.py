@@ -1,0 +1,186 @@
+"""The exercises of chapter 9: time namespaces."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from nsedu import timens
+from nsedu.exercises.model import Exercise, Verdict, World
+from nsedu.places import Place
+from nsedu.sandbox import Sandbox
+from nsedu.timens import SECOND, TimeNamespace
+
+YEAR, HOUR = 365 * 86400, 3600
+NONE = "found no running process of yours in another time namespace."
+
+
+def _spaces(world: World) -> list[TimeNamespace]:
+    """The time namespaces of yours other than this one, with their clocks."""
+    places = (Place(process.name, process.pid) for process in world.yours)
+    home = world.me.links.get("time")
+    return [space for space in timens.look(places) if space.ns not in (home, None)]
+
+
+def _ahead(space: TimeNamespace) -> str:
+    shifts = {"monotonic": space.monotonic, "boottime": space.boottime}
+    return " and ".join(f"{name} {timens.words(by)}" for name, by in shifts.items() if by) or (
+        "the clocks that you have"
+    )
+
+
+def _old(world: World) -> Verdict:
+    spaces = [space for space in _spaces(world) if space.inside]
+    for space in spaces:
+        if (space.boottime or 0) >= YEAR * SECOND:
+            return Verdict("time-1", True, f"in there, the machine is older: {_ahead(space)}.")
+    if spaces:
+        return Verdict(
+            "time-1", False, f"found a time namespace of its own, with {_ahead(spaces[0])}."
+        )
+    return Verdict("time-1", False, NONE)
+
+
+def _for_years() -> Iterator[None]:
+    with Sandbox("time", boottime=10 * YEAR):
+        yield
+
+
+def _without_offset() -> Iterator[None]:
+    with Sandbox("time"):
+        yield
+
+
+def _other_clock() -> Iterator[None]:
+    with Sandbox("time", monotonic=10 * YEAR):
+        yield
+
+
+def _ended() -> Iterator[None]:
+    Sandbox("time", boottime=10 * YEAR).close()
+    yield
+
+
+def _behind(world: World) -> Verdict:
+    spaces = [space for space in _spaces(world) if space.inside]
+    for space in spaces:
+        if (space.monotonic or 0) < 0 and space.boottime == 0:
+            return Verdict(
+                "time-2", True, f"one clock is behind, the other is not: {_ahead(space)}."
+            )
+    if spaces:
+        return Verdict(
+            "time-2", False, f"found a time namespace of its own, with {_ahead(spaces[0])}."
+        )
+    return Verdict("time-2", False, NONE)
+
+
+def _slow() -> Iterator[None]:
+    with Sandbox("time", monotonic=-5):
+        yield
+
+
+def _both_behind() -> Iterator[None]:
+    with Sandbox("time", monotonic=-5, boottime=-5):
+        yield
+
+
+def _fast() -> Iterator[None]:
+    with Sandbox("time", monotonic=5):
+        yield
+
+
+def _empty(world: World) -> Verdict:
+    spaces = _spaces(world)
+    waiting = [space for space in spaces if space.awaited and not space.inside]
+    for space in waiting:
+        if space.boottime == HOUR * SECOND:
+            return Verdict(
+                "time-3", True, "a namespace is ready, an hour ahead, and nobody is in it."
+            )
+    if waiting:
+        return Verdict("time-3", False, f"found an empty one, with {_ahead(waiting[0])}.")
+    if spaces:
+        return Verdict("time-3", False, "found a time namespace, but somebody is in it already.")
+    return Verdict("time-3", False, "found no process of yours that waits outside a new one.")
+
+
+def _by_hand(offset: str, flags: int = 0x80) -> str:
+    """Python that makes a time namespace, sets its offsets and waits outside."""
+    return (
+        f"import ctypes, time; ctypes.CDLL(None).unshare({flags:#x});"
+        f" open('/proc/self/timens_offsets', 'w').write('{offset}'); print('ready', flush=True);"
+        " time.sleep(60)"
+    )
+
+
+def _wait_outside(offset: str) -> Iterator[None]:
+    with Sandbox("user") as box, box.popen([sys.executable, "-c", _by_hand(offset)]) as process:
+        process.stdout.readline()
+        yield
+
+
+def _an_hour() -> Iterator[None]:
+    yield from _wait_outside("boottime 3600 0")
+
+
+def _a_minute() -> Iterator[None]:
+    yield from _wait_outside("boottime 60 0")
+
+
+def _inside_already() -> Iterator[None]:
+    with Sandbox("time", boottime=HOUR):
+        yield
+
+
+EXERCISES = (
+    Exercise(
+        "time-1",
+        "An old machine",
+        "Have a process that believes the machine has been up for a year longer than you do, or"
+        " more. Leave it running.",
+        (
+            "Two clocks can be shifted. Which of them does /proc/uptime follow?",
+            "boottime; and the offset is given in seconds, before anybody is inside.",
+            "unshare -Ur --time --boottime 315360000 --fork sleep 100, or a Sandbox with boottime=",
+        ),
+        _old,
+        _for_years,
+        {"no offset": _without_offset, "the other clock": _other_clock, "ended": _ended},
+        shell="unshare -Ur --time --boottime 315360000 --fork sleep 60",
+        inside="unshare --time --boottime 315360000 --fork sleep 60 &",
+    ),
+    Exercise(
+        "time-2",
+        "Behind",
+        "Have a process whose monotonic clock is behind yours while its boottime clock agrees with"
+        " yours. Leave it running.",
+        (
+            "An offset may be negative, as long as the clock itself does not become so.",
+            "Your machine has been up for longer than a few seconds.",
+            'Sandbox("time", monotonic=-5), or unshare with --monotonic=-5',
+        ),
+        _behind,
+        _slow,
+        {"both behind": _both_behind, "ahead": _fast, "no offset": _without_offset},
+        shell="unshare -Ur --time --monotonic=-5 --fork sleep 60",
+        inside="unshare --time --monotonic=-5 --fork sleep 60 &",
+    ),
+    Exercise(
+        "time-3",
+        "Ready, but empty",
+        "Make a time namespace whose boottime is one hour ahead of yours, with nobody in it yet: a"
+        " process of yours waits outside, and its first child would be born inside. Leave it.",
+        (
+            "Who calls unshare(2) with CLONE_NEWTIME stays where it is.",
+            "Neither a fork nor an exec may come after it, so the shell will not do. Python will.",
+            "unshare(CLONE_NEWUSER | CLONE_NEWTIME), write 'boottime 3600 0' to"
+            " /proc/self/timens_offsets, and sleep",
+        ),
+        _empty,
+        _an_hour,
+        {"inside already": _inside_already, "a minute": _a_minute},
+        shell=f'exec python3 -c "{_by_hand("boottime 3600 0", 0x10000080)}"',
+        inside=f'python3 -c "{_by_hand("boottime 3600 0")}" > /dev/null &',
+    ),
+)
