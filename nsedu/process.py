@@ -152,21 +152,22 @@ class Process:
     """
 
     def __init__(
-        self, args: str | Sequence[str], reply: socket.socket, fds: tuple[int, int, int], who: str,
-        timeout: float,
+        self, args: str | Sequence[str], reply: socket.socket, fds: tuple[int, int, int],
+        box: object, timeout: float,
     ) -> None:  # fmt: skip
-        self.args, self._reply, self._who = args, reply, who
+        self.args, self._reply = args, reply
+        self._box = box  # which is not forgotten, and so does not end, while its process is held
         self.returncode: int | None = None
         self.stdin: IO[str] = os.fdopen(fds[0], "w")
         self.stdout: IO[str] = os.fdopen(fds[1], errors="replace")
         self.stderr: IO[str] = os.fdopen(fds[2], errors="replace")
         try:
             if not client.wait(reply.fileno(), timeout):
-                raise client.no_answer("exec", timeout, who)
+                raise client.no_answer("exec", timeout, repr(box))
             with client.room("exec"):
                 received = wire.receive(reply)
             if received is None:
-                raise client.gone("use the sandbox", who)
+                raise client.gone("use the sandbox", repr(box))
             if "failed" in received[0]:
                 raise explain.error(received[0])
             self._pidfd = received[1][0]
@@ -243,7 +244,7 @@ class Process:
             for fd in sinks:
                 os.close(fd)
         else:
-            self.returncode = gather(self._reply, sinks, timeout, self.args, self._who)
+            self.returncode = gather(self._reply, sinks, timeout, self.args, repr(self._box))
         writer.join()
         self._close()
         return out.decode(errors="replace"), err.decode(errors="replace")
@@ -284,7 +285,7 @@ class Process:
 
     def __repr__(self) -> str:
         state = "running" if self.returncode is None else f"ended with {self.returncode}"
-        return f"<Process {self.args!r} in {self._who}, {state}>"
+        return f"<Process {self.args!r} in {self._box!r}, {state}>"
 
 
 def show(stream: str) -> Callable[[bytes], None]:

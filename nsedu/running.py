@@ -108,7 +108,7 @@ class Runner:
                 raise client.gone("use the sandbox", repr(self)) from None
             ours.pop_all()
         ends = to_stdin, from_stdout, from_stderr
-        return process.Process(cmd, reply, ends, repr(self), self.timeout)
+        return process.Process(cmd, reply, ends, self, self.timeout)
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run a Python function inside, in a fork of the first process; returns what it returns.
