@@ -6,12 +6,22 @@ in a notebook cell, with ``%%inside``, or by hand in a terminal, as long as the 
 
 from __future__ import annotations
 
-from nsedu.exercises import cgroup, ipc, mnt, net, pid, user, uts  # one module a chapter
+from nsedu.exercises import (  # one module a chapter
+    cgroup,
+    ipc,
+    kernel,
+    mnt,
+    net,
+    pid,
+    time,
+    user,
+    uts,
+)
 from nsedu.exercises.model import Exercise, Verdict, world
 
 __all__ = ["EXERCISES", "Exercise", "Verdict", "check", "exercise", "verdict"]
 
-_CHAPTERS = (uts, user, mnt, pid, ipc, net, cgroup)
+_CHAPTERS = (uts, user, mnt, pid, ipc, net, cgroup, time, kernel)
 EXERCISES: dict[str, Exercise] = {e.id: e for chapter in _CHAPTERS for e in chapter.EXERCISES}
 """Every exercise by its id, in the order of the course."""
 
