@@ -18,7 +18,7 @@ MOST = 40
 """So many namespaces are drawn; how many are left out is said."""
 MOST_NAMES = 4
 """So many of those who live in one are named."""
-WHO, OFFSET, LANE = 230.0, 134.0, 300.0
+WHO, OFFSET, LANE = 230.0, 132.0, 276.0
 WIDTH = 2 * MARGIN + 34 + WHO + 2 * OFFSET + LANE
 ROW = 50.0
 MINUTE, DAY, YEAR = 60, 86400, 365 * 86400
