@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from nsedu import idmaps
+from nsedu import idmaps, newest
 from nsedu.errors import NamespaceError
 from nsedu.facts import facts
 from nsedu.nstypes import CATALOGUE, NAMES
@@ -239,8 +239,11 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     "hostname": ("host names set from the shell", _program("hostname")),
     "docker": ("a container engine", _program("docker", "info")),
 }
-NEEDS = ("userns", *NAMES, *_PROBES)
-"""What a notebook may say it needs, in its metadata `nsedu.needs`."""
+NEEDS = ("userns", *NAMES, *_PROBES, *newest.PROBES)
+"""What a notebook or a cell may say it needs, in its metadata `nsedu.needs`.
+
+Of these the newest interfaces are left out of the table: nobody has to do anything about them.
+"""
 
 
 def missing(needs: Iterable[str]) -> dict[str, str]:
@@ -254,7 +257,7 @@ def missing(needs: Iterable[str]) -> dict[str, str]:
         if need not in NEEDS:
             raise ValueError(f"{need!r} is not a need; use any of: {', '.join(NEEDS)}.")
         kind = "user" if need == "userns" else need
-        probe = _sandbox(kind) if kind in NAMES else _PROBES[kind][1]
+        probe = _sandbox(kind) if kind in NAMES else (_PROBES | newest.PROBES)[kind][1]
         reason = probe()
         if reason is not None:
             absent[need] = reason

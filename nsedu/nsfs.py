@@ -31,11 +31,14 @@ __all__ = [
     "SIOCGSKNS",
     "MountNsInfo",
     "ns_get_id",
+    "ns_get_mntns_id",
     "ns_get_nstype",
     "ns_get_owner_uid",
     "ns_get_parent",
     "ns_get_pid_from_pidns",
     "ns_get_pid_in_pidns",
+    "ns_get_tgid_from_pidns",
+    "ns_get_tgid_in_pidns",
     "ns_get_userns",
     "ns_mnt_get_info",
     "ns_mnt_get_next",
@@ -109,6 +112,17 @@ def ns_get_id(fd: int) -> int:
     return int(struct.unpack("Q", buffer)[0])
 
 
+def ns_get_mntns_id(fd: int) -> int:
+    """NS_GET_MNTNS_ID: the 64-bit id of a mount namespace (Linux 6.11).
+
+    Raises:
+        OSError: EINVAL (not a mount namespace), ENOTTY (older kernel).
+    """
+    buffer = bytearray(8)
+    fcntl.ioctl(fd, NS_GET_MNTNS_ID, buffer)
+    return int(struct.unpack("Q", buffer)[0])
+
+
 class MountNsInfo(ctypes.Structure):
     """struct mnt_ns_info: what NS_MNT_GET_INFO and its siblings fill in (Linux 6.12)."""
 
@@ -160,6 +174,24 @@ def ns_get_pid_from_pidns(fd: int, pid: int) -> int:
         OSError: ESRCH (no such process there), ENOTTY (kernel before 6.11).
     """
     return fcntl.ioctl(fd, NS_GET_PID_FROM_PIDNS, pid)
+
+
+def ns_get_tgid_in_pidns(fd: int, pid: int) -> int:
+    """NS_GET_TGID_IN_PIDNS: the process that the caller's thread ``pid`` belongs to, as seen there.
+
+    Raises:
+        OSError: ESRCH (not a member), ENOTTY (kernel before 6.11).
+    """
+    return fcntl.ioctl(fd, NS_GET_TGID_IN_PIDNS, pid)
+
+
+def ns_get_tgid_from_pidns(fd: int, pid: int) -> int:
+    """NS_GET_TGID_FROM_PIDNS: the process of thread ``pid`` of ``fd``, as the caller sees it.
+
+    Raises:
+        OSError: ESRCH (no such thread there), ENOTTY (kernel before 6.11).
+    """
+    return fcntl.ioctl(fd, NS_GET_TGID_FROM_PIDNS, pid)
 
 
 def socket_netns(sock: int) -> int:
