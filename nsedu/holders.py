@@ -23,7 +23,8 @@ _SOCKET_LISTS = {"unix": 6, "tcp": 9, "tcp6": 9, "udp": 9, "udp6": 9, "raw": 9, 
 
 def look(discovery: Discovery, processes: Iterable[Process]) -> None:
     """Find what the threads, descriptors and sockets of these processes keep alive."""
-    sockets = _Sockets(discovery)
+    processes = list(processes)
+    sockets = _Sockets(discovery, processes)
     for process in processes:
         if not process.links:
             discovery.miss(MAY_NOT)
@@ -115,10 +116,11 @@ def _links_of_thread(discovery: Discovery, process: Process, thread: str, here: 
 class _Sockets:
     """A socket stays in the network namespace it was made in, wherever its holder goes."""
 
-    def __init__(self, discovery: Discovery) -> None:
+    def __init__(self, discovery: Discovery, processes: list[Process]) -> None:
         self.discovery = discovery
         self.homes: dict[str, int | None] = {}  # by link text, which has the socket's inode in it
-        self.listed: dict[int | None, set[bytes]] = {}
+        self.lists: dict[int, set[bytes]] = {}
+        self.nets = {p.links["net"]: p.pid for p in reversed(processes) if "net" in p.links}
         self.reachable = os.readlink("/proc/self") == str(os.getpid())
 
     def look(self, process: Process, sockets: list[tuple[str, str]]) -> None:
@@ -150,27 +152,35 @@ class _Sockets:
             self.discovery.climb(home, ("net", ns))
             return ns
         except OSError as error:
-            # EBADF, ESRCH: closed or gone meanwhile. Otherwise not permitted: not to touch that
-            # process, or not to ask about a namespace that another user owns.
-            if error.errno not in (errno.EBADF, errno.ESRCH) and not self._lists(process, text):
+            if error.errno in (errno.EBADF, errno.ESRCH):  # closed or gone meanwhile
+                return None
+            # Not permitted: not to touch that process, or not to ask about a namespace that another
+            # user owns. But whoever is in a network namespace may read what sockets it has.
+            listed = self._listed_in(process.links.get("net"), text[8:-1].encode())
+            if listed is None:
                 self.discovery.miss("network namespaces of sockets that the reader may not ask")
-            return None
+            return listed
         finally:
             for fd in (copy, home):
                 if fd >= 0:
                     os.close(fd)
 
-    def _lists(self, process: Process, text: str) -> bool:
-        """Whether the process's own network namespace says that the socket belongs to it."""
-        ns = process.links.get("net")
-        if ns not in self.listed:
-            self.listed[ns] = set()
+    def _listed_in(self, own: int | None, inode: bytes) -> int | None:
+        """The network namespace in whose lists a socket stands: its process's own, or another."""
+        for ns in sorted(self.nets, key=lambda ns: ns != own):
+            if inode in self._list(ns):
+                return ns
+        return None
+
+    def _list(self, ns: int) -> set[bytes]:
+        if ns not in self.lists:
+            self.lists[ns] = set()
             for kind, column in _SOCKET_LISTS.items():
                 try:
-                    lines = read(f"/proc/{process.pid}/net/{kind}").splitlines()[1:]
+                    lines = read(f"/proc/{self.nets[ns]}/net/{kind}").splitlines()[1:]
                 except OSError:  # no such kind on this machine, or the process has gone
                     continue
-                self.listed[ns].update(
+                self.lists[ns].update(
                     field[0] for line in lines if (field := line.split()[column : column + 1])
                 )
-        return text[8:-1].encode() in self.listed[ns]
+        return self.lists[ns]
