@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import functools
 import os
 import re
@@ -489,9 +488,7 @@ def test_a_mount_namespace_tells_its_id_and_number_of_mounts() -> None:
             if unsupported(error):
                 pytest.skip("this kernel has no NS_MNT_GET_INFO (Linux 6.12).")
             raise
-        buffer = bytearray(8)
-        fcntl.ioctl(fd, nsfs.NS_GET_MNTNS_ID, buffer)
-    assert identity == int.from_bytes(buffer, "little")
+        assert identity == nsfs.ns_get_mntns_id(fd)
     # The kernel counts the root of roots too, which mountinfo does not list.
     assert mounts - len(Path("/proc/self/mountinfo").read_text().splitlines()) in (0, 1)
 
@@ -528,8 +525,8 @@ def test_pids_are_translated_between_pid_namespaces() -> None:
         with namespace("pid", pid) as fd:
             assert nsfs.ns_get_pid_in_pidns(fd, pid) == 1
             assert nsfs.ns_get_pid_from_pidns(fd, 1) == pid
-            assert fcntl.ioctl(fd, nsfs.NS_GET_TGID_IN_PIDNS, pid) == 1
-            assert fcntl.ioctl(fd, nsfs.NS_GET_TGID_FROM_PIDNS, 1) == pid
+            assert nsfs.ns_get_tgid_in_pidns(fd, pid) == 1
+            assert nsfs.ns_get_tgid_from_pidns(fd, 1) == pid
             with pytest.raises(ProcessLookupError):
                 nsfs.ns_get_pid_in_pidns(fd, os.getpid())
     except OSError as error:

@@ -12,8 +12,8 @@ from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST, okabe_ito, tint
 from nsedu.records import PIN_KINDS, Pin, Snapshot
 
-MOST = 8
-"""So many pins of one kind are drawn; how many more there are, is said."""
+MOST, FEW, MANY = 8, 3, 24
+"""So many pins of one kind are drawn (few, if there are many in all); the rest is counted."""
 
 WORDS = {
     "process": ("process", "processes"),
@@ -112,9 +112,10 @@ def _looked_at(snapshot: Snapshot) -> str:
 def _lines(snapshot: Snapshot, type: str, pins: list[Pin]) -> list[Line]:
     """The pins with their names, those of the same name in one line, and of many the first."""
     lines = []
+    most = MOST if len(pins) <= MANY else FEW
     for kind in PIN_KINDS:
         counts = Counter(_name(snapshot, type, pin) for pin in pins if pin.kind == kind)
-        chosen = list(counts.items())[:MOST]
+        chosen = list(counts.items())[:most]
         lines += [Line(kind, f"{text} × {n}" if n > 1 else text, n) for text, n in chosen]
         rest = counts.total() - sum(count for _, count in chosen)
         if rest:
