@@ -48,8 +48,8 @@ def words(ruleset: list[Mapping[str, Any]]) -> tuple[str, ...]:
         ruleset: the list under "nftables" of the JSON.
 
     Returns:
-        Sentences such as ``arriving: tcp to port 80 → redirected to port 8080``; of a chain that
-        is not hooked anywhere, they begin with its name.
+        Sentences such as ``arriving: tcp to port 80 → redirected to its own port 8080``; of a
+        chain that is not hooked anywhere, they begin with its name.
     """
     chains: dict[tuple[str, str, str], str] = {}
     rules: dict[tuple[str, str, str], list[str]] = {}
@@ -125,8 +125,8 @@ def _statement(kind: str, value: Any) -> str:
     if kind == "masquerade":
         return "sent on with this place's own address"
     if kind == "redirect":
-        port = f" to port {_value(value['port'])}" if value and "port" in value else ""
-        return f"redirected to this place itself{port}"
+        port = f"its own port {_value(value['port'])}" if value and "port" in value else "itself"
+        return f"redirected to {port}"
     if kind in ("dnat", "snat"):
         where = ", port ".join(_value(value[part]) for part in ("addr", "port") if part in value)
         return f"sent {'on to' if kind == 'dnat' else 'on as if from'} {where}"

@@ -29,6 +29,10 @@ _PATIENCE = 30.0  # seconds for all namespaces together
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000  # <linux/if.h>
 _MAIN, _KERNEL, _SCOPE_UNIVERSE = 254, 2, 0  # <linux/rtnetlink.h>
 _TYPES = {6: "blackhole", 7: "unreachable", 8: "prohibit"}
+_FALLBACKS = {
+    "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0",
+}  # fmt: skip
+"""Tunnels that some kernels put into each new namespace (net.core.fb_tunnels_only_for_init_net)."""
 _NOTES = {
     "vxlan": ("IFLA_VXLAN_ID", "id"),
     "vlan": ("IFLA_VLAN_ID", "id"),
@@ -128,6 +132,7 @@ def _read(fds: dict[int, int], own: bool) -> Found:
         for message in route.get_addr():
             if message["index"] in links and (address := _address(message)):
                 links[message["index"]]["addresses"].append(address)
+        links = {i: link for i, link in links.items() if link["up"] or not _fallback(link)}
         names = {index: link["name"] for index, link in links.items()}
         for link in links.values():
             link["master"] = names.get(link["master"], "")
@@ -172,6 +177,10 @@ def _link(message: Any) -> dict[str, Any]:
         "peer": [number, lower] if lower and (number, lower) != (None, message["index"]) else None,
         "addresses": [],
     }
+
+
+def _fallback(link: Found) -> bool:
+    return link["name"] in _FALLBACKS and not link["addresses"]
 
 
 def _address(message: Any) -> str:

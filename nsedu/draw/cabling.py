@@ -89,7 +89,7 @@ def _blocks(boxes: Sequence[Box], cables: Sequence[Cable]) -> list[_Block]:
         depth = _distances(hub, near)
         middle = [by_key[key] for key in depth if depth[key] % 2 == 0]
         outer = [by_key[key] for key in depth if depth[key] % 2]
-        half = (len(outer) + 1) // 2
+        half = (len(outer) + 1) // 2 if len(outer) > 1 else 0  # of two, the first is on the left
         blocks.append(_Block(_filled(outer[:half], middle, outer[half:]), True))
         placed |= set(everyone)
     if alone:

@@ -9,7 +9,7 @@ from nsedu.draw.canvas import Canvas, measure, wrap
 from nsedu.draw.style import INK, MONO_ADVANCE, SANS_ADVANCE, SOFT_INK, okabe_ito, tint
 
 COLOUR = okabe_ito["net"]
-PAD, LINE, INDENT = 12.0, 18.0, 14.0
+PAD, LINE, INDENT, HANG = 12.0, 18.0, 14.0, 10.0
 HEAD_SIZE, WHERE_SIZE, LINK_SIZE, WORDS_SIZE = 13.0, 10.0, 12.0, 11.5
 WORDS_WIDTH = 230.0
 """What is said in words makes a box no wider than this."""
@@ -75,7 +75,7 @@ def wanted(box: Box) -> float:
         measure(box.where, WHERE_SIZE, mono=True),
         min(WORDS_WIDTH, measure(box.members, HEAD_SIZE)),
     ]
-    return max([*widths, *heads]) + 2 * PAD + 6
+    return max([*widths, *heads]) + 2 * PAD + HANG + 2
 
 
 class Placed:
@@ -109,7 +109,7 @@ class Placed:
 
     def _broken(self, row: Row, within: float) -> list[str]:
         size = LINK_SIZE if row.mono else WORDS_SIZE
-        return pieces(row.drawn, size, within - row.depth * INDENT, row.mono)
+        return pieces(row.drawn, size, within - row.depth * INDENT - HANG, row.mono)
 
     def _apart(self, row: Row) -> bool:
         """Whether it is the first that is said in words, below a line."""
@@ -138,14 +138,14 @@ class Placed:
         if row.depth:
             canvas.line(left - 6, y - LINE / 2, left - 6, y, SOFT_INK)
             canvas.line(left - 6, y, left - 2, y, SOFT_INK)
+        x = left
         for index, line in enumerate(lines):
-            x = left
             if row.mono and not index and line.startswith(row.name):
                 canvas.text(x, y, row.name, LINK_SIZE, mono=True, bold=True)
                 x, line = x + measure(row.name, LINK_SIZE, mono=True), line[len(row.name) :]
             ink = INK if row.mono else SOFT_INK
             canvas.text(x, y, line, LINK_SIZE if row.mono else WORDS_SIZE, mono=row.mono, fill=ink)
-            y += LINE
+            x, y = left + HANG, y + LINE
 
 
 def pieces(text: str, size: float, width: float, mono: bool = False) -> list[str]:

@@ -99,6 +99,8 @@ class _Teller:
             for link in network.links
             if link.kind == "veth" and link.peer and link.peer.ns in known - {network.ns}
         ]
+        if not self.networks:
+            return "no sandbox or process that has a network namespace to show"
         spaces = _several(len(self.networks), "network namespace")
         return f"{spaces}, {_several(len(ends) // 2, 'cable')} between them"
 
