@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,16 @@ INSIDE = [e for e in EXERCISES.values() if e.inside]
 
 def solved(exercise: Exercise) -> bool:
     return exercise.check(world(os.getpid())).solved
+
+
+def test_six_exercises_at_least_are_tried_in_all_three_ways() -> None:
+    assert len([e for e in BY_HAND if e.inside]) >= 6
+
+
+def test_each_chapter_from_2_to_10_has_three_exercises_at_least() -> None:
+    counts = Counter(e.id.partition("-")[0] for e in EXERCISES.values())
+    assert len(counts) == 9
+    assert min(counts.values()) >= 3
 
 
 @pytest.mark.parametrize("exercise", BY_HAND, ids=lambda e: e.id)
