@@ -127,6 +127,7 @@ def _remedy(reason: str | None) -> str:
 _PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
+    "ping": "iputils-ping",
     "ps": "procps",
     "unshare": "util-linux",
     "nsenter": "util-linux",
@@ -229,6 +230,7 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
         ),
     ),
     "nft": ("a firewall of one's own", _inside(("net",), ["nft", "add", "table", "inet", "t"])),
+    "ping": ("packets sent and answered", _inside(("net",), ["ping", "-c", "1", "127.0.0.1"])),
     "strace": ("system calls watched", _program("strace", "-qq", "-e", "trace=none", "true")),
     "unshare": ("namespaces from the shell", _program("unshare", "--version")),
     "nsenter": ("joining from the shell", _program("nsenter", "--version")),

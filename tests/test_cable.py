@@ -9,7 +9,7 @@ import pytest
 import nsedu
 from nsedu import Sandbox
 
-pytestmark = pytest.mark.needs("userns", "net", "nested", "veth")
+pytestmark = pytest.mark.needs("userns", "net", "nested", "veth", "ping")
 
 
 @pytest.fixture(scope="module")
