@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -89,11 +90,18 @@ def request(
     return ours
 
 
+NAP = 0.5
+"""The longest sleep in seconds: an interrupt that came just before it is noticed after it."""
+
+
 def wait(fd: int, seconds: float) -> bool:
     """Wait until a descriptor is readable, at most so long; False if it did not become so."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    return bool(poll.poll(max(0, seconds) * 1000))
+    deadline = time.monotonic() + seconds
+    while not (ready := poll.poll(min(max(0, seconds), NAP) * 1000)) and seconds > NAP:
+        seconds = deadline - time.monotonic()
+    return bool(ready)
 
 
 class Agent:

@@ -105,7 +105,9 @@ def gather(
     try:
         while True:
             remaining = deadline - time.monotonic()
-            ready = [fd for fd, _ in poll.poll(max(0, remaining) * 1000)]
+            ready = [fd for fd, _ in poll.poll(min(max(0, remaining), client.NAP) * 1000)]
+            if not ready and remaining > client.NAP:
+                continue
             # Past the deadline only the end of the command counts, or endless output would go on.
             if not ready or (remaining <= 0 and reply.fileno() not in ready):
                 raise CommandTimedOut(what, timeout)
