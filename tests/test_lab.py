@@ -80,8 +80,10 @@ def test_the_first_notebook_runs_to_its_last_cell_and_shows_its_picture(
     choose(page, "Edit", "Clear Outputs of All Cells")
     expect(page.locator(".jp-OutputArea-output")).to_have_count(0)
     choose(page, "Run", "Run All Cells")
-    last = page.locator(".jp-CodeCell .jp-InputPrompt").last
-    expect(last).to_have_text(f"[{len(cells)}]:", timeout=120_000)
+    finished = page.locator(".jp-CodeCell .jp-InputPrompt", has_text=f"[{len(cells)}]:")
+    error = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')
+    expect(finished.or_(error).first).to_be_visible(timeout=120_000)
+    assert error.count() == 0, error.first.inner_text()
     picture = page.locator('.jp-OutputArea-output[data-mime-type="image/svg+xml"] img').first
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
