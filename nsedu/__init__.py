@@ -131,6 +131,11 @@ class _Package(types.ModuleType):
             value = getattr(value, name)
         super().__setattr__(name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (
+            self.__name__,
+        )  # so that a function sent inside may use it
+
 
 sys.modules[__name__].__class__ = _Package
 

@@ -81,7 +81,7 @@ def test_the_first_notebook_runs_to_its_last_cell_and_shows_its_picture(
     expect(page.locator(".jp-OutputArea-output")).to_have_count(0)
     choose(page, "Run", "Run All Cells")
     finished = page.locator(".jp-CodeCell .jp-InputPrompt", has_text=f"[{len(cells)}]:")
-    error = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')
+    error = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")
     expect(finished.or_(error).first).to_be_visible(timeout=120_000)
     assert error.count() == 0, error.first.inner_text()
     picture = page.locator('.jp-OutputArea-output[data-mime-type="image/svg+xml"] img').first

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import nsedu
 from awaiting import ended, eventually
 from nsedu import CommandFailed, CommandTimedOut, NamespaceError, Sandbox, client
 
@@ -253,6 +254,13 @@ def test_a_function_of_the_notebook_takes_its_surroundings_along(box: Sandbox) -
 
     assert box.call(add, 2, scale=10) == 420
     assert box.call(lambda: [box.strip() for box in (" a ", "b")]) == ["a", "b"]
+
+
+def test_a_function_sent_inside_may_use_the_package(box: Sandbox) -> None:
+    def types() -> tuple[str, ...]:
+        return nsedu.TYPES
+
+    assert box.call(types) == nsedu.TYPES
 
 
 def test_a_large_value_travels_both_ways(box: Sandbox) -> None:
