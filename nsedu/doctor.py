@@ -14,10 +14,11 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from nsedu import idmaps, newest
+from nsedu import idmaps
 from nsedu.errors import NamespaceError
 from nsedu.facts import facts
 from nsedu.nstypes import CATALOGUE, NAMES
+from nsedu.observe import newest
 from nsedu.process import CommandFailed, CommandTimedOut
 from nsedu.sandbox import Sandbox
 from nsedu.table import Table

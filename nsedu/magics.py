@@ -12,8 +12,9 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
-from nsedu import byhand, plan, process, repl, trace
-from nsedu import cell as cells
+from nsedu import plan, process
+from nsedu.cells import byhand, repl, trace
+from nsedu.cells import cell as cells
 from nsedu.errors import NamespaceError
 from nsedu.look import live as look
 from nsedu.records import Snapshot

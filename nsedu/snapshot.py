@@ -7,10 +7,10 @@ import gc
 import os
 
 from nsedu import procfs
-from nsedu.discovery import Discovery
+from nsedu.observe.discovery import Discovery
+from nsedu.observe.scan import scan
 from nsedu.records import Process, Snapshot
 from nsedu.roles import roles
-from nsedu.scan import scan
 
 __all__ = ["roles", "snapshot"]
 
@@ -48,7 +48,10 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         discovery = Discovery()
         processes = _tree_order(scan(pids, discovery))
         if deep:
-            from nsedu import holders, mounted  # which need sockets and processes of their own
+            from nsedu.observe import (  # which need sockets and processes of their own
+                holders,
+                mounted,
+            )
 
             holders.look(discovery, processes.values())
             mounted.look(discovery, processes.values(), everywhere=scope == "machine")

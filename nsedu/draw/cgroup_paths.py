@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nsedu.cgroup_limits import words
-from nsedu.cgroup_view import Hierarchy, Member, View
 from nsedu.draw.names import Letters
+from nsedu.observe.cgroup_limits import words
+from nsedu.observe.cgroup_view import Hierarchy, Member, View
 
 YOURS, ABOVE, TOP, UNKNOWN = "yours", "…", "top", "?"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nsedu.cgroup_view import View
 from nsedu.draw import legend
 from nsedu.draw.canvas import Canvas, fit, measure
 from nsedu.draw.cgroup_paths import Group, Tree, fold_groups, fold_seats, trees
@@ -22,6 +21,7 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
+from nsedu.observe.cgroup_view import View
 
 TITLE = "Control groups, and where each namespace has its root"
 SENSE = (

@@ -21,8 +21,8 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
-from nsedu.places import Place
-from nsedu.timens import CLOCKS, SECOND, TimeNamespace, words
+from nsedu.observe.places import Place
+from nsedu.observe.timens import CLOCKS, SECOND, TimeNamespace, words
 
 TITLE = "Clocks, as far as they are ahead of yours or behind"
 MOST = 40
@@ -49,7 +49,7 @@ def clocks(spaces: Sequence[TimeNamespace]) -> Picture:
     """The time namespaces, a row each, with their clocks as marks on a line of time.
 
     Args:
-        spaces: what `nsedu.timens.look` found.
+        spaces: what `nsedu.observe.timens.look` found.
     """
     letters = Letters()
     for space in spaces:

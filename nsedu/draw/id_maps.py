@@ -11,7 +11,7 @@ from nsedu.draw.names import clean
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, WIDEST, okabe_ito, tint
 from nsedu.idmaps import ALL_IDS, NO_ID, OVERFLOW_ID, IdRange
-from nsedu.mappings import IdMaps
+from nsedu.observe.mappings import IdMaps
 
 MANY_PLACES = 8
 """Above so many places, those whose maps are alike are drawn once."""

@@ -10,7 +10,7 @@ from nsedu.draw.canvas import Canvas, fit, measure, wrap
 from nsedu.draw.names import clean, identity, letter, shorten
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, okabe_ito, tint
-from nsedu.ipc_objects import IpcLook, IpcNamespace, IpcObject
+from nsedu.observe.ipc_objects import IpcLook, IpcNamespace, IpcObject
 
 KINDS = {
     "shm": "shared memory",
@@ -64,7 +64,7 @@ def ipc(look: IpcLook) -> Picture:
     """The IPC namespaces of some places and the objects in each.
 
     Args:
-        look: from `nsedu.ipc_objects.look`.
+        look: from `nsedu.observe.ipc_objects.look`.
     """
     boxes = _boxes(look)
     notes = [SENSE]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from nsedu.draw.names import clean, letter
-from nsedu.mount_tables import MountTable
 from nsedu.mountinfo import Mount
+from nsedu.observe.mount_tables import MountTable
 
 MANY = 40
 """Above so many rows in a table, mounts that are alike are gathered into one row."""

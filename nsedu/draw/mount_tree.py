@@ -18,7 +18,7 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
-from nsedu.mount_tables import MountTable
+from nsedu.observe.mount_tables import MountTable
 
 ROW, INDENT = 22.0, 18.0
 PATH_SIZE, WORD_SIZE, MARK_WIDTH = 12.5, 11.5, 29.0
@@ -43,7 +43,7 @@ def mounts(tables: list[MountTable], below: str | None = None, everything: bool 
     """Mount trees one below the other, with letters for the peer groups that connect them.
 
     Args:
-        tables: what `nsedu.mount_tables.mount_tables` read.
+        tables: what `nsedu.observe.mount_tables.mount_tables` read.
         below: a path: only what is mounted there and below it.
         everything: also what all the tables have in common, and each mount on a row of its own.
     """

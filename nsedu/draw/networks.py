@@ -9,7 +9,7 @@ from nsedu.draw.cabling import Cable, Port, draw
 from nsedu.draw.names import LONGEST, clean, identity, letter, shorten
 from nsedu.draw.netbox import Box, Row
 from nsedu.draw.picture import Picture
-from nsedu.network import Link, Network
+from nsedu.observe.network import Link, Network
 
 MANY = 12
 """Above so many network namespaces, those that are alike are drawn once."""
@@ -25,7 +25,7 @@ def topology(networks: Sequence[Network]) -> Picture:
     """Who is connected to whom.
 
     Args:
-        networks: what `nsedu.network.networks` found; they get letters in this order.
+        networks: what `nsedu.observe.network.networks` found; they get letters in this order.
     """
     letters = {network.ns: f"net {letter(index)}" for index, network in enumerate(networks)}
     groups = _groups(networks) if len(networks) > MANY else [[network] for network in networks]

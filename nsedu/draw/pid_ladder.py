@@ -9,7 +9,7 @@ from nsedu.draw.ladder import Line, Rung, Sheet, samples
 from nsedu.draw.names import Letters, unread
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import MARGIN, SOFT_INK
-from nsedu.pidns import Number, numbers
+from nsedu.observe.pidns import Number, numbers
 from nsedu.records import Process, Snapshot
 
 FEW_ROWS = 24

@@ -6,11 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from nsedu import cgroup_view
 from nsedu.errors import NamespaceError
 from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.mountinfo import Mount, parse_mountinfo
-from nsedu.places import places
+from nsedu.observe import cgroup_view
+from nsedu.observe.places import places
 from nsedu.procfs import read
 from nsedu.records import Process
 from nsedu.sandbox import Sandbox

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from nsedu import ipc_calls, ipc_objects
+from nsedu import ipc_calls
 from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.ipc_calls import IPC_CREAT
-from nsedu.ipc_objects import IpcObject
-from nsedu.places import Place
+from nsedu.observe import ipc_objects
+from nsedu.observe.ipc_objects import IpcObject
+from nsedu.observe.places import Place
 from nsedu.sandbox import Sandbox
 
 _NONE = "found no running process of yours in another IPC namespace."

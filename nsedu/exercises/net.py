@@ -9,8 +9,8 @@ from itertools import chain
 
 from nsedu.cable import cable
 from nsedu.exercises.model import Exercise, Verdict, World
-from nsedu.network import Link, Network, networks
-from nsedu.places import Place
+from nsedu.observe.network import Link, Network, networks
+from nsedu.observe.places import Place
 from nsedu.procfs import VANISHED, read
 from nsedu.sandbox import Sandbox
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from nsedu import timens
 from nsedu.exercises.model import Exercise, Verdict, World
-from nsedu.places import Place
+from nsedu.observe import timens
+from nsedu.observe.places import Place
+from nsedu.observe.timens import SECOND, TimeNamespace
 from nsedu.sandbox import Sandbox
-from nsedu.timens import SECOND, TimeNamespace
 
 YEAR, HOUR = 365 * 86400, 3600
 NONE = "found no running process of yours in another time namespace."

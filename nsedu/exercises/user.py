@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.idmaps import OVERFLOW_ID, to_inside
-from nsedu.mappings import look
-from nsedu.places import places
+from nsedu.observe.mappings import look
+from nsedu.observe.places import places
 from nsedu.records import Process
 from nsedu.sandbox import Sandbox
 

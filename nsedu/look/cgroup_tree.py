@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nsedu.places import places
+from nsedu.observe.places import places
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture
@@ -19,6 +19,7 @@ def cgroup_tree(*who: Any) -> Picture:
     Raises:
         TypeError, ValueError: one of them is no process, or has ended.
     """
-    from nsedu import cgroup_view, draw
+    from nsedu import draw
+    from nsedu.observe import cgroup_view
 
     return draw.control_groups(cgroup_view.look(places(*who)))

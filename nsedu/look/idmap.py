@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from nsedu import mappings
-from nsedu.places import places
+from nsedu.observe import mappings
+from nsedu.observe.places import places
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nsedu import ipc_objects
-from nsedu.places import places
+from nsedu.observe import ipc_objects
+from nsedu.observe.places import places
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture

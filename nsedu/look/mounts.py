@@ -6,8 +6,8 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from nsedu.mount_tables import mount_tables
-from nsedu.places import places
+from nsedu.observe.mount_tables import mount_tables
+from nsedu.observe.places import places
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nsedu.places import places
+from nsedu.observe.places import places
 from nsedu.records import Namespace, Process, Snapshot
 from nsedu.snapshot import snapshot
 

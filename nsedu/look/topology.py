@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nsedu.network import networks
-from nsedu.places import places
+from nsedu.observe.network import networks
+from nsedu.observe.places import places
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nsedu import nstypes, syscalls
-from nsedu.places import place
+from nsedu.observe.places import place
 from nsedu.records import Snapshot
 from nsedu.sandbox import Sandbox
 from nsedu.snapshot import snapshot

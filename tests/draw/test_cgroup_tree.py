@@ -6,8 +6,8 @@ import pytest
 from hand_made import lines, parsed, texts
 
 from nsedu import draw
-from nsedu.cgroup_limits import Limits
-from nsedu.cgroup_view import Hierarchy, Member, View
+from nsedu.observe.cgroup_limits import Limits
+from nsedu.observe.cgroup_view import Hierarchy, Member, View
 
 OURS = 4026531835
 

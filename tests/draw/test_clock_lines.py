@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 from nsedu import draw
 from nsedu.draw.canvas import measure
 from nsedu.draw.clock_lines import MOST, OFFSET, WIDTH, _x
-from nsedu.places import Place
-from nsedu.timens import SECOND, TimeNamespace, words
+from nsedu.observe.places import Place
+from nsedu.observe.timens import SECOND, TimeNamespace, words
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOME = TimeNamespace(11, 0, 0, (Place("this notebook", 1), Place('sandbox "plain"', 2)))

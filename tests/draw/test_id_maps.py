@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nsedu import draw
 from nsedu.idmaps import ALL_IDS, NO_ID, IdRange
-from nsedu.mappings import IdMaps
+from nsedu.observe.mappings import IdMaps
 
 OWN = (1000, 1000)
 ONE = (IdRange(0, 1000, 1),)

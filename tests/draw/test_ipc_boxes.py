@@ -8,7 +8,7 @@ import pytest
 from hand_made import lines, parsed, texts
 
 from nsedu import draw
-from nsedu.ipc_objects import IpcLook, IpcNamespace, IpcObject
+from nsedu.observe.ipc_objects import IpcLook, IpcNamespace, IpcObject
 
 READER = 1000
 KINDS = ("shm", "sem", "msg", "mqueue")

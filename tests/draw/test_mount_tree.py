@@ -7,8 +7,8 @@ from hand_made import lines, parsed, texts
 
 from nsedu import draw
 from nsedu.draw.canvas import measure
-from nsedu.mount_tables import MountTable
 from nsedu.mountinfo import Mount
+from nsedu.observe.mount_tables import MountTable
 
 
 class Table:

@@ -10,7 +10,7 @@ from hand_made import lines, parsed, texts
 
 from nsedu import draw
 from nsedu.draw import networks as module
-from nsedu.network import End, Link, Network, Route
+from nsedu.observe.network import End, Link, Network, Route
 
 LO = Link("lo", "loopback", mtu=65536, addresses=("127.0.0.1/8",))
 FIRST = 4026532000

@@ -1,0 +1,1 @@
+"""What is behind the magics: cells that run elsewhere than in the notebook's kernel."""

@@ -1,0 +1,126 @@
+"""A cell that makes namespaces with bare system calls, in a fresh process with one thread.
+
+The notebook's kernel has a dozen threads, and a process with threads may not make a user namespace
+(unshare(2), EINVAL).  The process is an ordinary user's, whoever runs the notebook: see
+`nsedu.cells.ordinary`.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from nsedu import claims, nstypes, process, syscalls
+from nsedu.cells import cell, ordinary
+
+_REPORT_FD = 200  # out of the way of the descriptors that the cell will open
+
+
+def run(source: str, timeout: float | None = None, name: str = "%%byhand") -> None:
+    """Run a cell's Python by hand; its output appears in the notebook as it comes.
+
+    All that it starts is waited for, so a child whose parent has ended is heard, too.
+
+    Args:
+        source: the cell.
+        timeout: seconds until all of it is killed; None for 30.
+        name: what to call it in errors.
+
+    Raises:
+        CellFailed: it, or a child that it forked, raised an exception or ended badly.
+        CommandTimedOut: it ran too long.
+        NamespaceError: no process could be started.
+    """
+    said = bytearray()
+    sinks = [process.show("stdout"), process.show("stderr"), said.extend]
+    request = {"source": source, "imports": _imports(source)}
+    status = ordinary.Beside().execute("cells.byhand:main", request, sinks, timeout, name)
+    for line in said.splitlines():
+        raise cell.CellFailed(**json.loads(line))
+    if status:
+        raise cell.CellFailed(ended(status))
+
+
+def ended(status: int) -> str:
+    """How a process ended, in words: an exit status, or a signal when it is negative."""
+    if status < 0:
+        return f"the cell's process was killed by {signal.Signals(-status).name}"
+    return f"the cell's process ended with exit status {status}"
+
+
+def _imports(source: str) -> list[tuple[str, list[str]]]:
+    """What a cell imports: pairs of a module and the names wanted from it."""
+    # What `claim` needs only when it fails.
+    found: list[tuple[str, list[str]]] = [("executing", [])] if "claim(" in source else []
+    with contextlib.suppress(SyntaxError, ValueError):  # it will be said when the cell is run
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found += [(alias.name, []) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.append((node.module, [alias.name for alias in node.names]))
+    return found
+
+
+def write(path: str, text: str) -> None:
+    """Write a text into a file of the kernel, such as /proc/self/uid_map, in one write(2).
+
+    Args:
+        path: the file, which must exist.
+        text: what to write.
+
+    Raises:
+        OSError: open(2) or write(2) was refused.
+    """
+    try:
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f'write("{path}", "{text}")') from None
+
+
+def names() -> dict[str, Any]:
+    """The global names that a cell by hand begins with.
+
+    Those of `nsedu.syscalls`, the CLONE_NEW* flags, `write`, `claim`, `expect`, the modules os,
+    socket and errno, and `uid` and `gid`, which in a new user namespace could not be asked for.
+    """
+    calls = {name: value for name, value in vars(syscalls).items() if not name.startswith("_")}
+    flags = {kind.clone_flag: kind.flag for kind in nstypes.CATALOGUE}
+    helpers = {"write": write, "claim": claims.claim, "expect": claims.expect}
+    modules = {"os": os, "socket": socket, "errno": errno}
+    ids = {"uid": os.getuid(), "gid": os.getgid()}
+    return {"__name__": "__main__", **calls, **flags, **helpers, **modules, **ids}
+
+
+def main(request: dict[str, Any]) -> NoReturn:
+    """In the fresh process: run the cell, report what it raises, and end."""
+    fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, _REPORT_FD)
+    os.close(3)
+    status = 0
+    try:
+        cell.run(request["source"], names())
+    except SystemExit as error:
+        status = _exit_status(error)
+    except BaseException as error:  # it goes to the notebook, whatever it is
+        status = 1
+        with contextlib.suppress(OSError):
+            os.write(_REPORT_FD, json.dumps(cell.report(error)).encode() + b"\n")
+    os._exit(status)
+
+
+def _exit_status(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return (error.code or 0) & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1

@@ -1,0 +1,238 @@
+"""A Python interpreter that lives in a sandbox and runs cells, keeping its names between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import weakref
+from typing import Any, NoReturn
+
+from nsedu import client, process, syscalls, wire
+from nsedu.cells import cell
+from nsedu.errors import NamespaceError
+from nsedu.procfs import pid_of
+from nsedu.roles import roles
+from nsedu.sandbox import Sandbox
+
+_START = (
+    "import sys; sys.path[:] = {root!r} + sys.path;"
+    " from nsedu.cells.repl import main; main({path!r})"
+)
+_GRACE = 2.0  # seconds that an interrupted cell has to end by its KeyboardInterrupt
+
+
+class Interpreter:
+    """A sandbox's own interpreter, as the notebook holds it.
+
+    Args:
+        box: the sandbox; the interpreter ends with it.
+
+    Raises:
+        NamespaceError: it could not be started, or the sandbox is closed or dead.
+    """
+
+    def __init__(self, box: Sandbox) -> None:
+        box._require()
+        self._who = repr(box)
+        self._cells = 0
+        self.told = False  # whether an error has said that it ended
+        start = _START.format(root=[client.ROOT], path=[*sys.path, client.ROOT])
+        argv = [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", start]
+        env = process.environment(box._agent)
+        message = {"op": "run", "argv": argv, "env": env, "pidfd": True}
+        self._requests, theirs = wire.pair()
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            # While this socket is open the interpreter lives; on it comes word of its end.
+            self._life = client.request(box._control, message, [null, null, null, theirs.fileno()])
+        except OSError:
+            self._requests.close()
+            raise client.gone("start", self._who) from None
+        finally:
+            os.close(null)
+            theirs.close()
+        try:
+            (pidfd,) = self._started(box.timeout)
+        except BaseException:
+            _close(self._requests, self._life, 0)
+            raise
+        self._pid = pid_of(pidfd)
+        os.close(pidfd)
+        roles[self._pid] = f"Python of {self._who}"
+        weakref.finalize(self, _close, self._requests, self._life, self._pid)
+
+    def _started(self, timeout: float) -> list[int]:
+        if not client.wait(self._life.fileno(), timeout):
+            raise client.no_answer("start", timeout, self._who)
+        received = wire.receive(self._life)
+        if received is None:
+            raise client.gone("start", self._who)
+        if "failed" in received[0]:
+            raise _explained(received[0])
+        return received[1]
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can run a cell."""
+        return self._life.fileno() >= 0 and not client.wait(self._life.fileno(), 0)
+
+    def run(self, source: str, timeout: float, name: str = "%%inside -p") -> None:
+        """Run a cell; its output appears in the notebook as it comes.
+
+        A cell that runs too long, or is interrupted, ends by a KeyboardInterrupt and leaves the
+        interpreter with its names; one that ignores that ends with the interpreter.
+
+        Args:
+            source: the cell.
+            timeout: seconds until it is interrupted.
+            name: what to call it in errors.
+
+        Raises:
+            CellFailed: it raised an exception, or the interpreter ended in it.
+            CommandTimedOut: it ran too long.
+            NamespaceError: the interpreter could not be started, or the sandbox is dead.
+        """
+        self._cells += 1
+        outputs, said = [os.pipe() for _ in "oe"], bytearray()
+        answer, answers = os.pipe()
+        ends = [write for _, write in outputs] + [answers]
+        pipes = {read: process.show(s) for (read, _), s in zip(outputs, _STREAMS, strict=True)}
+        message = {"source": source, "number": self._cells}
+        try:
+            reply = client.request(self._requests, message, ends)
+        except OSError:
+            for fd in (answer, *pipes):
+                os.close(fd)
+            raise self._ended() from None
+        finally:
+            for fd in ends:
+                os.close(fd)
+        held = reply.dup()
+        try:
+            process.gather(reply, {**pipes, answer: said.extend}, timeout, name, self._who)
+        except (KeyboardInterrupt, process.CommandTimedOut):
+            self._interrupt(held)
+            raise
+        except NamespaceError:
+            raise self._ended() from None
+        finally:
+            held.close()
+        if said:
+            raise cell.CellFailed(**json.loads(said))
+
+    def _interrupt(self, reply: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            wire.send(self._life, {"kill": int(signal.SIGINT)})
+        if not client.wait(reply.fileno(), _GRACE):
+            self.close()
+
+    def _ended(self) -> Exception:
+        """The error for an interpreter that has ended, or whose sandbox has."""
+        received = None
+        if client.wait(self._life.fileno(), _GRACE):
+            received = wire.receive(self._life)
+        self.close()
+        if received is None:
+            return client.gone("start", f"the first process of {self._who}")
+        if "failed" in received[0]:
+            return _explained(received[0])
+        self.told = True
+        status = int(received[0]["exit"])
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else (
+            f"ended with exit status {status}"
+        )  # fmt: skip
+        return cell.CellFailed(
+            f"the Python interpreter of {self._who} {how}; its variables are gone, and the next"
+            " cell starts a new one."
+        )
+
+    def close(self) -> None:
+        """End it; safe to call again."""
+        _close(self._requests, self._life, self._pid)
+
+
+_STREAMS = ("stdout", "stderr")
+
+
+def _explained(message: dict[str, Any]) -> NamespaceError:
+    """The error for a sandbox's word that the interpreter could not be started."""
+    from nsedu import explain
+
+    return explain.error(message)
+
+
+def _close(requests: socket.socket, life: socket.socket, pid: int) -> None:
+    requests.close()
+    life.close()
+    roles.pop(pid, None)
+
+
+_of_sandbox: weakref.WeakKeyDictionary[Sandbox, Interpreter] = weakref.WeakKeyDictionary()
+
+
+def of(box: Sandbox) -> Interpreter:
+    """The interpreter of a sandbox, started if there is none or if the last one has ended.
+
+    Raises:
+        NamespaceError: it could not be started, or the sandbox is closed or dead.
+    """
+    box._require()
+    found = _of_sandbox.get(box)
+    if found is None or not found.alive:
+        if found is not None and not found.told:
+            print(
+                f"The Python interpreter of {box!r} had ended; its variables are gone.",
+                file=sys.stderr,
+            )
+        found = _of_sandbox[box] = Interpreter(box)
+    return found
+
+
+def main(path: list[str]) -> NoReturn:
+    """In the sandbox: run cells until the notebook has gone."""
+    control = socket.socket(fileno=os.dup(3))
+    os.close(3)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    sys.path[:] = path
+    names: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while (request := wire.receive(control)) is not None:
+        message, (reply_fd, out, err, answer) = request
+        reply = socket.socket(fileno=reply_fd)
+        _run_cell(message, names, (out, err), answer)
+        with contextlib.suppress(OSError):
+            wire.send(reply, {"exit": 0})
+        reply.close()
+    os._exit(0)
+
+
+def _run_cell(
+    message: dict[str, Any], names: dict[str, Any], outputs: tuple[int, int], answer: int
+) -> None:
+    for target, fd in enumerate(outputs, start=1):
+        os.dup2(fd, target)
+        os.close(fd)
+    os.set_inheritable(answer, False)
+    me = os.getpid()
+    report: dict[str, Any] | None = None
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        cell.run(message["source"], names, message["number"])
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except BaseException as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        report = cell.report(error)
+    if report is not None:
+        with contextlib.suppress(OSError):
+            os.write(answer, json.dumps(report).encode())
+    os.close(answer)
+    if os.getpid() != me:  # a child that the cell forked and that ran on to the cell's end
+        os._exit(0 if report is None else 1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    for target in (1, 2):
+        os.dup2(null, target)
+    os.close(null)

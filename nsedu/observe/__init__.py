@@ -1,0 +1,1 @@
+"""Looking: read the kernel into plain frozen records; no module in here draws."""

@@ -1,0 +1,71 @@
+"""The process connector tells what happens, and refuses where the kernel does not listen."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import threading
+
+import pytest
+
+import nsedu as ns
+from nsedu.observe.connector import Event, Events
+
+
+def of(pid: int, told: list[Event]) -> list[Event]:
+    return [event for event in told if event.pid == pid]
+
+
+@pytest.mark.needs("proc-connector")
+def test_a_program_is_born_executes_and_ends() -> None:
+    with Events() as events:
+        child = subprocess.Popen(["true"])
+        child.wait()
+        told = of(child.pid, events.until_exit(child.pid))
+    assert [event.what for event in told] == ["fork", "exec", "exit"]
+    assert told[0].parent == os.getpid()
+
+
+@pytest.mark.needs("proc-connector")
+def test_a_child_that_only_forks_executes_nothing() -> None:
+    with Events() as events:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        told = of(pid, events.until_exit(pid))
+    assert told == [Event("fork", pid, os.getpid()), Event("exit", pid)]
+
+
+@pytest.mark.needs("proc-connector")
+def test_a_thread_is_no_process() -> None:
+    with Events() as events:
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        number = thread.native_id
+        thread.join()
+        child = subprocess.Popen(["true"])
+        child.wait()
+        told = events.until_exit(child.pid)
+    assert of(number or 0, told) == []
+
+
+@pytest.mark.needs("proc-connector")
+def test_it_waits_no_longer_than_it_was_told() -> None:
+    with Events() as events:
+        assert of(os.getpid(), events.until_exit(os.getpid(), timeout=0)) == []
+
+
+@pytest.mark.needs("userns", "net")
+def test_in_another_network_namespace_nobody_is_at_the_other_end() -> None:
+    with ns.Sandbox("net") as box, pytest.raises(OSError) as caught:
+        box.call(Events)
+    assert caught.value.errno == errno.ECONNREFUSED
+
+
+@pytest.mark.needs("userns", "proc-connector")
+def test_in_another_user_namespace_there_is_no_answer() -> None:
+    with ns.Sandbox("user") as box, pytest.raises(OSError) as caught:
+        box.call(Events)
+    assert caught.value.errno == errno.ETIMEDOUT
