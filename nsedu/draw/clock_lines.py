@@ -132,7 +132,9 @@ def _notes(spaces: Sequence[TimeNamespace], left_out: Sequence[Row]) -> list[str
         number = sum(1 + row.alike for row in left_out)
         spans = [_span(clock, left_out) for clock in CLOCKS]
         notes.append(f"… {number} more time namespaces, which are not drawn: {', '.join(spans)}")
-    if any(space.monotonic is None for space in spaces):
+    if any(space.ns is None for space in spaces):
+        notes.append("? a process of somebody else's, whose time namespace may not be read")
+    if any(space.monotonic is None and space.ns is not None for space in spaces):
         notes.append("? not known: nobody in it has a timens_offsets file that tells of it")
     return notes
 

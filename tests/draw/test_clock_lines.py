@@ -29,7 +29,9 @@ def test_the_text_twin_says_who_and_how_far() -> None:
 def test_what_is_not_known_is_said() -> None:
     said = str(draw.clocks([TimeNamespace(None, None, None, (Place("other", 9),))]))
     assert "?     other  yours     ?          ?" in said
-    assert "? not known" in said
+    assert "whose time namespace may not be read" in said
+    said = str(draw.clocks([TimeNamespace(7, None, None, (Place("other", 9),))]))
+    assert "? not known: nobody in it" in said
 
 
 def test_no_process_is_said() -> None:
