@@ -104,6 +104,16 @@ def wait(fd: int, seconds: float) -> bool:
     return bool(ready)
 
 
+def environment() -> dict[str, str]:
+    """This process's variables, for whatever runs inside, with root's programs on the PATH.
+
+    Inside one is root, and many systems leave the likes of nft off an ordinary user's PATH.
+    """
+    path = os.get_exec_path()
+    path += [place for place in ("/usr/sbin", "/sbin") if place not in path]
+    return {**os.environ, "PATH": os.pathsep.join(path)}
+
+
 class Agent:
     """A running agent and the socket to it.
 
@@ -122,6 +132,7 @@ class Agent:
             self.process = subprocess.Popen(
                 command, pass_fds=[control], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=None if _is_open(2) else subprocess.DEVNULL, start_new_session=True,
+                env=environment(),
             )  # fmt: skip
         except OSError as error:
             number = error.errno or errno.EIO

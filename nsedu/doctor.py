@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from nsedu import idmaps
+from nsedu import client, idmaps
 from nsedu.errors import NamespaceError
 from nsedu.facts import facts
 from nsedu.nstypes import CATALOGUE, NAMES
@@ -160,7 +160,7 @@ def _inside(types: tuple[str, ...], *commands: list[str]) -> Callable[[], str | 
 
     def probe() -> str | None:
         for command in commands:
-            if shutil.which(command[0]) is None:
+            if shutil.which(command[0], path=client.environment()["PATH"]) is None:
                 return f"the program {command[0]} is not installed"
         try:
             with Sandbox(*types, timeout=_TIMEOUT) as box:

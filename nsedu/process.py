@@ -69,7 +69,7 @@ def arguments(cmd: str | Sequence[str]) -> list[str]:
 
 def environment(agent: client.Agent) -> dict[str, str] | None:
     """The variables for a command: None (the agent's own) unless the notebook changed some."""
-    return None if dict(os.environ) == agent.environment else dict(os.environ)
+    return None if dict(os.environ) == agent.environment else client.environment()
 
 
 def gather(

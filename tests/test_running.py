@@ -431,3 +431,17 @@ def test_a_sandbox_whose_root_has_nothing_any_more_explains_and_lives(tmp_path: 
             box.call(os.getpid)
         with pytest.raises(NamespaceError, match="no such program"):
             box.run(["true"])
+
+
+def test_programs_for_root_are_found_where_the_notebook_does_not_look(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert box.run('printf %s "$PATH"').stdout == "/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+def test_a_path_that_has_them_already_stays_as_it_is(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/sbin:/usr/sbin:/usr/bin:/bin")
+    assert box.run('printf %s "$PATH"').stdout == "/sbin:/usr/sbin:/usr/bin:/bin"
