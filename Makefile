@@ -33,7 +33,7 @@ test: test-code test-notebooks test-host  ## Run every test, then every notebook
 test-code: setup  ## Run the tests of the code (PYTEST_FLAGS=... adds options)
 	$(PY) -m pytest $(PARALLEL) -m "not host" $(PYTEST_FLAGS) tests
 
-test-host: setup  ## Run the notebooks once more, alone, and look for what they leave on the host
+test-host: setup  ## Run the course once more, each cell twice, and look for what it leaves on the host
 	$(PY) -m pytest -m host $(PYTEST_FLAGS) tests
 
 test-notebooks: setup  ## Run every notebook and compare it with its committed outputs
