@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +24,10 @@ from nsedu.nstypes import LINKS, NAMES
 from nsedu.roles import Roles, roles
 from nsedu.snapshot import snapshot
 from ordinary_user import Learner
+from waiting import child
 
 PR_SET_NAME = 15
 MAY_NOT = "links of a process that the reader may not inspect"
-
-
-@contextlib.contextmanager
-def child(prepare: Callable[[], Any] = lambda: None) -> Iterator[int]:
-    """A forked process that has run ``prepare`` and now waits; gives its pid."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            prepare()
-            os.write(writer, b"!")
-            signal.pause()
-        finally:
-            os._exit(1)
-    os.close(writer)
-    try:
-        assert os.read(reader, 1) == b"!"
-        yield pid
-    finally:
-        os.close(reader)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
 
 @contextlib.contextmanager

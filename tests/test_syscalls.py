@@ -12,13 +12,14 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from nsedu import nsfs, syscalls
 from nsedu.nstypes import CATALOGUE, LINKS, CloneFlag, NsType
+from waiting import child
 
 CONSTANTS = {
     name: value
@@ -102,26 +103,9 @@ def in_child(function: Callable[[], object]) -> str:
     return answer
 
 
-@contextmanager
-def lodger(*types: str) -> Iterator[int]:
+def lodger(*types: str) -> AbstractContextManager[int]:
     """A child in new namespaces, a user namespace among them, until the end of the block."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            new_user_namespace(*types)
-            os.write(write, b"!")
-            signal.pause()
-        finally:
-            os._exit(1)
-    os.close(write)
-    try:
-        assert os.read(read, 1) == b"!"
-        yield pid
-    finally:
-        os.close(read)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    return child(lambda: new_user_namespace(*types))
 
 
 def new_user_namespace(*others: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from nsedu import nstypes
-from nsedu.draw.boxes import Box, Layout, text_lines, walk
+from nsedu.draw.boxes import Box, Layout, cut, text_lines, walk
 from nsedu.draw.canvas import Canvas
 from nsedu.draw.forest import plant, rows
 from nsedu.draw.names import Letters, call, identity, known, unread
@@ -48,10 +48,10 @@ def hierarchy(snapshot: Snapshot, type: str) -> Picture:
     boxes = builder.nested() if kind.hierarchical else builder.owned()
     if len(list(walk(boxes))) > MANY_BOXES:
         boxes = _stack(boxes)
-    boxes, cut = _cut(boxes)
+    boxes, left_out = cut(boxes, MOST_BOXES)
     title = kind.title[0].upper() + kind.title[1:] + " namespaces"
     sense = _sense(kind)
-    notes = [f"… {cut} more boxes, not drawn"] if cut else []
+    notes = [f"… {left_out} more boxes, not drawn"] if left_out else []
     notes += [] if boxes else [f"no {type} namespace in this snapshot"]
     notes += unread(snapshot)
     text = "\n".join([*text_lines(boxes), sense, *notes])
@@ -186,12 +186,3 @@ def _stack(boxes: list[Box]) -> list[Box]:
         if len(group) > 1:
             group[0].name += f" and {len(group) - 1} alike"
     return [group[0] for group in groups.values()]
-
-
-def _cut(boxes: list[Box]) -> tuple[list[Box], int]:
-    """The first boxes, and how many more there are."""
-    order = list(walk(boxes))
-    kept = {id(box) for box in order[:MOST_BOXES]}
-    for box in order:
-        box.inner = [inner for inner in box.inner if id(inner) in kept]
-    return [box for box in boxes if id(box) in kept], max(0, len(order) - MOST_BOXES)

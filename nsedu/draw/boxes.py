@@ -45,6 +45,15 @@ def walk(boxes: list[Box]) -> Iterator[Box]:
         yield from walk(box.inner)
 
 
+def cut(boxes: list[Box], most: int) -> tuple[list[Box], int]:
+    """The first boxes, at most so many of them, and how many more there are."""
+    order = list(walk(boxes))
+    kept = {id(box) for box in order[:most]}
+    for box in order:
+        box.inner = [inner for inner in box.inner if id(inner) in kept]
+    return [box for box in boxes if id(box) in kept], max(0, len(order) - most)
+
+
 def text_lines(boxes: list[Box]) -> list[str]:
     """A line for each box, indented like a tree."""
     lines = []

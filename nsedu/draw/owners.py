@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from nsedu.draw.boxes import Box, Layout, text_lines, walk
+from nsedu.draw.boxes import Box, Layout, cut, text_lines
 from nsedu.draw.canvas import Canvas, fit, measure
 from nsedu.draw.forest import plant, rows
 from nsedu.draw.names import Letters, call, identity, known, pad, unread
@@ -56,7 +56,7 @@ def ownership(snapshot: Snapshot) -> Picture:
         snapshot: what to draw.
     """
     look = _Look(snapshot)
-    boxes, more_boxes = _cut(look.boxes())
+    boxes, more_boxes = cut(look.boxes(), MOST_BOXES)
     table, more_rows = _fold(look.rows())
     title = "Who owns what, and who may do what where"
     notes = [f"… {more_boxes} more user namespaces, not drawn"] if more_boxes else []
@@ -201,15 +201,6 @@ def _fold(table: list[Row]) -> tuple[list[Row], int]:
             for alike in groups.values()
         ]  # fmt: skip
     return table[:MOST_ROWS], max(0, len(table) - MOST_ROWS)
-
-
-def _cut(boxes: list[Box]) -> tuple[list[Box], int]:
-    """The first boxes, and how many more there are."""
-    order = list(walk(boxes))
-    kept = {id(box) for box in order[:MOST_BOXES]}
-    for box in order:
-        box.inner = [inner for inner in box.inner if id(inner) in kept]
-    return [box for box in boxes if id(box) in kept], max(0, len(order) - MOST_BOXES)
 
 
 def _table_lines(table: list[Row]) -> list[str]:

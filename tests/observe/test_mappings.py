@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from nsedu.cells.byhand import write
 from nsedu.observe import mappings
 from nsedu.observe.places import Place, places
 from ordinary_user import Learner
+from waiting import child
 
 pytestmark = pytest.mark.needs("userns")
 few = settings(deadline=None, max_examples=6)
@@ -31,27 +32,14 @@ def raw(pid: int, kind: str) -> list[list[int]]:
     return [[int(word) for word in line.split()] for line in lines]
 
 
-@contextlib.contextmanager
-def newborn(prepare: Callable[[], None] = lambda: None) -> Iterator[int]:
+def newborn(prepare: Callable[[], None] = lambda: None) -> AbstractContextManager[int]:
     """A process in a user namespace of its own, whose map it has or has not written."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            syscalls.unshare(syscalls.CloneFlag.NEWUSER)
-            prepare()
-            os.write(writer, b"!")
-            signal.pause()
-        finally:
-            os._exit(1)
-    os.close(writer)
-    try:
-        assert os.read(reader, 1) == b"!"
-        yield pid
-    finally:
-        os.close(reader)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+
+    def begin() -> None:
+        syscalls.unshare(syscalls.CloneFlag.NEWUSER)
+        prepare()
+
+    return child(begin)
 
 
 @few
