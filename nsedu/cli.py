@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nsedu.nstypes import NAMES
+from nsedu.sampling import QUESTIONS
 
 if TYPE_CHECKING:
     from nsedu.table import Table
@@ -33,9 +34,10 @@ def parser() -> argparse.ArgumentParser:
     tree.add_argument("--type", choices=("user", "pid"), help="nest namespaces of this type")
     tree.add_argument("--machine", action="store_true", help="every process, not just this shell's")
     bench = verbs.add_parser("bench", help="measure what namespaces cost here")
-    bench.add_argument("question", metavar="QUESTION", choices=("create",), help="create")
+    bench.add_argument("question", metavar="QUESTION", choices=QUESTIONS, help=", ".join(QUESTIONS))
     bench.add_argument("--json", action="store_true", help="as one JSON object")
-    bench.add_argument("--repeat", type=_count, default=300, metavar="N", help="rounds (300)")
+    bench.add_argument("--repeat", type=_count, metavar="N", help="rounds")
+    bench.add_argument("--budget", type=_seconds, metavar="S", help="seconds for the rounds")
     verbs.add_parser("exercises", help="list the exercises")
     check = verbs.add_parser("check", help="check an exercise against the state of the kernel")
     check.add_argument("id", metavar="ID", help="the exercise, for example uts-1")
@@ -106,10 +108,20 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return seconds
+
+
 def _bench(options: argparse.Namespace) -> int:
     from nsedu.measure import measure
 
-    result = measure(options.question, options.repeat)
+    result = measure(options.question, options.repeat, options.budget)
     print(result.to_json() if options.json else result)
     return 0
 

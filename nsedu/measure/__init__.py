@@ -1,31 +1,124 @@
-"""Measurements: one module per question, each giving a `Result` in the same shape."""
+"""Measurements: a small process takes the samples, and this side sums them up.
+
+The small process is `nsedu.sampling`; medians and intervals are in `statistics`, the answer in
+`result`, the machine that gave it in `machine`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import marshal
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
 
-from nsedu.measure.create import create
-from nsedu.measure.statistics import Result
+from nsedu import explain
+from nsedu.client import ROOT, environment
+from nsedu.measure import machine
+from nsedu.measure.result import Measured, Result
+from nsedu.sampling import QUESTIONS
 
 __all__ = ["QUESTIONS", "Result", "measure"]
 
-QUESTIONS: dict[str, Callable[[int], Result]] = {"create": create}
-"""What can be asked: name → function of the number of rounds."""
+MOST_ROUNDS = 100_000
+_START = (
+    "import sys; sys.path[:] = {path!r}; from nsedu.sampling.worker import main;"
+    " main({question!r}, {repeat}, {budget})"
+)
 
 
-def measure(question: str, repeat: int = 300) -> Result:
+def measure(question: str, repeat: int | None = None, budget: float | None = None) -> Result:
     """Measure the answer to a question on this machine.
 
+    Every operation is sampled once in every round, in turn with all others, and each sample has one
+    of a null operation beside it.  An operation that this machine cannot do is left out, and the
+    result says which and why.
+
     Args:
-        question: one of `QUESTIONS`; "create": the time of unshare(2) for each namespace type.
-        repeat: rounds; in each, every operation is timed once, in turn.
+        question: one of `QUESTIONS`.
+        repeat: how many rounds, from 1 to 100 000; as many as suit the question unless given.
+        budget: seconds after which no further round begins; three rounds are taken in any case.
+
+    Returns:
+        A `Result`: a chart in a notebook, a table when printed, `rows` for pandas, `to_json`.
 
     Raises:
-        ValueError: there is no such question, or `repeat` is not from 1 to 100 000.
-        NamespaceError: a namespace cannot be made here.
+        TypeError, ValueError: there is no such question, or an argument is out of bounds.
+        NamespaceError: nothing at all could be measured; it says why.
     """
     if question not in QUESTIONS:
         raise ValueError(f"there is no question {question!r}; ask any of: {', '.join(QUESTIONS)}.")
-    if isinstance(repeat, bool) or not isinstance(repeat, int) or not 1 <= repeat <= 100_000:
+    if repeat is not None and (
+        isinstance(repeat, bool) or not isinstance(repeat, int) or not 1 <= repeat <= MOST_ROUNDS
+    ):
         raise ValueError(f"repeat must be a number from 1 to 100 000, not {repeat!r}.")
-    return QUESTIONS[question](repeat)
+    if budget is not None and (not isinstance(budget, (int, float)) or budget <= 0):
+        raise ValueError(f"budget must be a number of seconds above 0, not {budget!r}.")
+    code = _START.format(path=[ROOT, *sys.path], question=question, repeat=repeat, budget=budget)
+    about = machine.record()
+    with _small_process(code) as lines:
+        opening = next(lines, {})
+        if "failed" in opening:
+            raise explain.error(opening)
+        if "operations" not in opening:
+            raise RuntimeError(f"the process that measures {question} died before it began.")
+        rounds = _rounds(lines, question, opening["rounds"])
+    described = opening["operations"]
+    if described and not rounds:
+        raise RuntimeError(f"the process that measures {question} died before its first round.")
+    measured = tuple(
+        Measured(*named, *zip(*taken, strict=True))
+        for named, taken in zip(described, zip(*rounds, strict=True), strict=True)
+    )
+    unmet = {name: _sentence(reason) for name, reason in opening["unmet"]}
+    return Result(question, opening["title"], about, measured, unmet)
+
+
+def _sentence(reason: str | dict[str, Any]) -> str:
+    """Why an operation could not be measured, on one line."""
+    if isinstance(reason, str):
+        return reason
+    return " ".join(str(explain.error(reason)).split())
+
+
+def _rounds(lines: Iterator[dict[str, Any]], question: str, total: int) -> list[Any]:
+    """The rounds as they come, with a bar of progress that goes when it is full."""
+    from tqdm.auto import tqdm
+
+    rounds: list[Any] = []
+    with tqdm(desc=question, total=total, unit="round", leave=False, delay=1) as bar:
+        for line in lines:
+            rounds += line["rounds"]
+            bar.update(len(line["rounds"]))
+    return rounds
+
+
+@contextlib.contextmanager
+def _small_process(code: str) -> Iterator[Iterator[dict[str, Any]]]:
+    """The worker's lines, each a JSON object; however the block ends, the worker is gone after."""
+    worker = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-X", "utf8", "-c", code], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, start_new_session=True, env=environment(),
+    )  # fmt: skip
+    assert worker.stdout is not None
+    try:
+        yield _messages(worker.stdout)
+        worker.wait()
+    finally:
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)  # it takes down what it has built, and ends
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(5)
+            worker.kill()
+            worker.wait()
+        worker.stdout.close()
+
+
+def _messages(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    while True:
+        try:
+            yield marshal.load(stream)
+        except EOFError:
+            return

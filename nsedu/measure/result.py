@@ -1,0 +1,222 @@
+"""What a question was answered: samples, and the rows that sum them up."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nsedu.measure import machine, statistics
+from nsedu.measure.statistics import Estimate
+from nsedu.table import Table
+
+if TYPE_CHECKING:
+    from nsedu.draw import Picture
+
+
+class Row(NamedTuple):
+    """What was measured of one operation.
+
+    Attributes:
+        name: the operation.
+        series: the curve or panel it belongs to, "" where the question has but one.
+        x: where on the curve, None for what is no curve.
+        unit: of all that follows: "us" (µs), "KiB" or "Gbit/s".
+        n: how many samples; none is left out of anything.
+        median: their median; `low` and `high` are its 95 % bootstrap interval.
+        p5, p95: between these lie nine samples in ten.
+        null: the median of the null operation, taken beside each sample.
+        above: the median of the differences to it; `above_low`, `above_high` its 95 % interval.
+        outliers: how many samples lie far from the others (Tukey's fences); `worst` is the largest.
+    """
+
+    name: str
+    series: str
+    x: float | None
+    unit: str
+    n: int
+    median: float
+    low: float
+    high: float
+    p5: float
+    p95: float
+    null: float
+    above: float
+    above_low: float
+    above_high: float
+    outliers: int
+    worst: float
+
+
+class Measured(NamedTuple):
+    """An operation and its samples, in the order in which they were taken."""
+
+    name: str
+    series: str
+    x: float | None
+    unit: str
+    samples: tuple[float, ...]
+    nulls: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer to a question: a chart in a notebook, a table elsewhere.
+
+    Attributes:
+        question: what was asked.
+        title: the same in a line.
+        machine: the record of the machine that gave the answer.
+        measured: each operation with its samples; one sample of each was taken in every round.
+        unmet: what could not be measured here, and why: name → sentence.
+    """
+
+    question: str
+    title: str
+    machine: Mapping[str, Any]
+    measured: tuple[Measured, ...]
+    unmet: Mapping[str, str]
+
+    @property
+    def unit(self) -> str:
+        """The unit of the first row, "us" if there is none."""
+        return self.measured[0].unit if self.measured else "us"
+
+    @functools.cached_property
+    def results(self) -> tuple[Row, ...]:
+        """A row for each operation, in the order of the question."""
+        return tuple(_row(operation) for operation in self.measured)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The same as dictionaries, for ``pandas.DataFrame(result.rows)``."""
+        return [{"question": self.question, **row._asdict()} for row in self.results]
+
+    def __getitem__(self, name: str) -> Row:
+        found = {row.name: row for row in self.results}
+        if name not in found:
+            raise KeyError(f"{self.question} has no {name!r}; it has: {', '.join(found)}")
+        return found[name]
+
+    def samples(self, name: str) -> tuple[float, ...]:
+        """The samples of one operation, in the order taken, in its unit."""
+        self[name]
+        return next(m.samples for m in self.measured if m.name == name)
+
+    def ratio(self, name: str, other: str) -> Estimate:
+        """How many times the other's median the one's is, with its 95 % interval."""
+        return statistics.ratio(self.samples(name), self.samples(other))
+
+    def series(self, name: str) -> tuple[Row, ...]:
+        """The rows of one curve or panel."""
+        return tuple(row for row in self.results if row.series == name)
+
+    def slope(self, series: str) -> Estimate:
+        """By how much what is above the null operation grows for each step of x along a curve."""
+        curve = [m for m in self.measured if m.series == series and m.x is not None]
+        if len(curve) < 2:
+            raise ValueError(f"{series!r} is no curve: a slope needs two points of one series.")
+        above = [[a - b for a, b in zip(m.samples, m.nulls, strict=True)] for m in curve]
+        return statistics.slope([(m.x or 0, taken) for m, taken in zip(curve, above, strict=True)])
+
+    def to_json(self) -> str:
+        """As one JSON object: "machine", "unit", "results" (the rows), "unmet", and the samples."""
+        return json.dumps(
+            {
+                "question": self.question,
+                "title": self.title,
+                "machine": dict(self.machine),
+                "unit": self.unit,
+                "results": [row._asdict() for row in self.results],
+                "unmet": dict(self.unmet),
+                "measured": [m._asdict() for m in self.measured],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Result:
+        """The result that `to_json` wrote; it draws and compares like a new one.
+
+        Raises:
+            ValueError: the text is not what `to_json` writes.
+        """
+        try:
+            data = json.loads(text)
+            measured = tuple(
+                Measured(**{**m, "samples": tuple(m["samples"]), "nulls": tuple(m["nulls"])})
+                for m in data["measured"]
+            )
+            return cls(data["question"], data["title"], data["machine"], measured, data["unmet"])
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"this is no result of nsedu bench --json: {error!r}.") from None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Result:
+        """The result in a file that `nsedu bench QUESTION --json` wrote."""
+        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+
+    def table(self) -> Table:
+        """Median, interval, what is above the null operation, and the spread, row by row."""
+        columns = ("", "median", "95 % interval", "above null", "5 % – 95 %", "outliers", "n")
+        return Table(columns, [_words(row) for row in self.results])
+
+    @property
+    def below(self) -> str:
+        """The line under a table or chart: the machine, and how many samples of each."""
+        counts = sorted({row.n for row in self.results})
+        rounds = f"; {counts[0]} samples of each" if counts else ""
+        return machine.line(self.machine) + rounds
+
+    def __repr__(self) -> str:
+        unmet = [f"not measured: {name}: {reason}" for name, reason in self.unmet.items()]
+        return "\n".join([f"{self.title}", repr(self.table()), *unmet, self.below])
+
+    def picture(self) -> Picture:
+        """The chart: dots and intervals on a log axis, or curves where the question grows."""
+        from nsedu.draw import costs
+
+        return costs(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.picture()._repr_mimebundle_(include, exclude)
+
+
+SIGNS = {"us": "µs", "KiB": "KiB", "Gbit/s": "Gbit/s"}
+
+
+def figure(value: float) -> str:
+    """A number with three digits that mean something."""
+    return f"{value:.{max(0, 2 - _magnitude(value))}f}"
+
+
+def _magnitude(value: float) -> int:
+    return len(str(int(abs(value)))) - 1 if abs(value) >= 1 else 0
+
+
+def _words(row: Row) -> Sequence[str]:
+    return (
+        row.name,
+        f"{figure(row.median)} {SIGNS[row.unit]}",
+        f"{figure(row.low)} – {figure(row.high)}",
+        figure(row.above),
+        f"{figure(row.p5)} – {figure(row.p95)}",
+        f"{row.outliers}, up to {figure(row.worst)}" if row.outliers else "none",
+        str(row.n),
+    )
+
+
+def _row(m: Measured) -> Row:
+    import numpy
+
+    middle = statistics.median(m.samples)
+    above = statistics.difference(m.samples, m.nulls)
+    p5, p95 = numpy.percentile(m.samples, [5, 95])
+    far = statistics.outliers(m.samples)
+    return Row(
+        m.name, m.series, m.x, m.unit, len(m.samples), *middle, float(p5), float(p95),
+        statistics.median(m.nulls).value, *above, len(far), max(m.samples),
+    )  # fmt: skip

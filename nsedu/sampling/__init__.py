@@ -1,0 +1,13 @@
+"""The small process that takes samples, and the questions it knows: one module for each.
+
+The module of a question has `TITLE` (a line for its chart), `ROUNDS` (how many, unless said) and
+`operations(stack)`: a list of `Operation` and `Unmet`.  What must stand while they are sampled is
+entered on the stack, an `ExitStack`.  `nsedu.measure` is the other side: it starts the process, and
+sums up what it says.
+"""
+
+QUESTIONS = {
+    "create": "unshare(2) of each type, and of all eight at once",
+    "fork": "a child born, ended and waited for, by the depth of PID namespaces",
+}
+"""What can be asked, and what it measures; each is the module of that name."""

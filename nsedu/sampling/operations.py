@@ -1,0 +1,280 @@
+"""What is timed, and the two kinds of processes it is timed in: a fresh child, or a standing one.
+
+Everything here runs in the small single-threaded process that `worker` is, never in a notebook's
+kernel: namespaces cannot be made there, and its dozen threads would be measured along.  It stays
+light, as the agent does and for the same reason: what a process carries, its forks pay for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import marshal
+import os
+import time
+from collections import namedtuple
+
+from nsedu import build, facts, nstypes, syscalls
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Sample = tuple[float, float]
+
+
+class Operation(namedtuple("Operation", "name sample series x unit", defaults=("", None, "us"))):
+    """One thing that is measured over and over.
+
+    Attributes:
+        name: what it is called in the answer; unique in its question.
+        sample: takes one sample: what was measured, and the same for the null operation beside it.
+        series: the curve or panel it belongs to, "" where there is but one.
+        x: where on the curve, None for what is no curve.
+        unit: of both figures of the sample: "us" (µs), "KiB" or "Gbit/s".
+    """
+
+    __slots__ = ()
+
+
+class Unmet(namedtuple("Unmet", "name reason")):
+    """An operation that cannot be measured here: its name, and one sentence on what is missing."""
+
+    __slots__ = ()
+
+
+class Refused(Exception):
+    """What a child was refused; `message` is that of `facts.failure`."""
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+WARM = 10
+
+libc = ctypes.CDLL(None, use_errno=True)
+"""The bare calls: between the clock and the kernel there is as little Python as can be."""
+
+
+def timed(
+    call: Callable[..., int], *arguments: Any, nothing: tuple[Any, ...] = (0,), name: str = ""
+) -> Sample:
+    """Time a call that can be made but once, with a null operation beside it, in µs.
+
+    After a fork the first use of anything costs page faults: they would count as the namespace's.
+    So the null operation takes the very same road ten times before; its last time is its sample.
+
+    Args:
+        call: a function of `libc`.
+        arguments: what it is called with.
+        nothing: the same for the null operation; unless given that of unshare(2) of nothing.
+        name: what is being done, should the kernel refuse it, as `build` names its steps.
+
+    Raises:
+        StepFailed: the kernel refused it.
+    """
+    clock = time.perf_counter_ns
+    taken = before = status = 0
+    for these in [tuple(map(ctypes.c_int, nothing))] * WARM + [tuple(map(ctypes.c_int, arguments))]:
+        before, start = taken, clock()
+        status = call(*these)
+        taken = clock() - start
+    if status == -1:
+        number = ctypes.get_errno()
+        raise build.StepFailed(name, number, f"{call.__name__}(2)")
+    return taken / 1000, before / 1000
+
+
+_STACK = ctypes.create_string_buffer(1 << 16)
+_STACK_TOP = ctypes.c_void_p((ctypes.addressof(_STACK) + len(_STACK)) & ~15)
+_VFORK = ctypes.c_int(0x100 | 0x4000 | 17)  # CLONE_VM | CLONE_VFORK | SIGCHLD
+
+
+def vfork(function: Any, argument: int = 0) -> None:
+    """Have a child call a function of `libc` and end; it shares this process's memory meanwhile.
+
+    Such a child copies nothing, as one of vfork(2) or posix_spawn(3), and so costs very little.
+    """
+    called = ctypes.cast(function, ctypes.c_void_p)
+    pid = libc.clone(called, _STACK_TOP, _VFORK, ctypes.c_void_p(argument))
+    if pid > 0:
+        os.waitpid(pid, 0)
+
+
+def rehearse(flags: int) -> None:
+    """Have unshare(2) called once by a child that copies nothing, and ends at once.
+
+    A fork of an interpreter, and its first steps, drive the kernel's own code and data out of the
+    processor's caches; a program in C hardly does.  After the rehearsal they are back, and what is
+    timed is the kernel's work, not how large an interpreter is.
+    """
+    vfork(libc.unshare, flags)
+
+
+def able() -> None:
+    """Make the calling process able to make namespaces; root is already.
+
+    An ordinary user needs a user namespace around them, with a map: who has no id in it may not
+    make another.
+
+    Raises:
+        StepFailed: a step was refused.
+    """
+    if os.geteuid() != 0:
+        plan = {"range": False, "uid": os.geteuid(), "gid": os.getegid()}
+        try:
+            syscalls.unshare(nstypes.get("user").flag)
+        except OSError as error:
+            raise build.StepFailed("unshare user", error.errno or 0, str(error.filename)) from None
+        build.write_maps(os.getpid(), plan)
+
+
+def fork() -> int:
+    """A fork without the interpreter's hooks, which have nothing to do in a process of one thread.
+
+    A quarter fewer pages are written to and so copied, before anything has been done in the child.
+    """
+    return syscalls.clone(0)
+
+
+def descend() -> None:
+    """Fork, and return in the child; the caller waits for it and ends."""
+    pid = fork()
+    if pid:
+        os.waitpid(pid, 0)
+        os._exit(0)
+
+
+def in_turns(one: Callable[[], float], nothing: Callable[[], float]) -> Callable[[], Sample]:
+    """A sample of two measurements, each going first every other time."""
+    first = False
+
+    def sample() -> Sample:
+        nonlocal first
+        first = not first
+        if first:
+            taken = one()
+            return taken, nothing()
+        beside = nothing()
+        return one(), beside
+
+    return sample
+
+
+def _answer(act: Callable[[], Any]) -> bytes:
+    """What a child reports: the value, what was refused, or what went wrong."""
+    try:
+        return marshal.dumps({"value": act()})
+    except build.StepFailed as refused:
+        return marshal.dumps(facts.failure(refused.step, refused.errno, refused.call))
+    except OSError as error:
+        call = str(error.filename or error.strerror)
+        return marshal.dumps(facts.failure("fork", error.errno or 0, call))
+    except Exception as error:
+        return marshal.dumps({"died": repr(error)})
+
+
+def _value(answer: dict[str, Any]) -> Any:
+    if "failed" in answer:
+        raise Refused(answer)
+    if "died" in answer:
+        raise RuntimeError(f"the process that was measured has died: {answer['died']}")
+    return answer["value"]
+
+
+def in_child(act: Callable[[], Any]) -> Any:
+    """Run a function in a fresh child, and return its value (numbers, lists, words).
+
+    Raises:
+        Refused: the kernel refused something.
+        RuntimeError: the child died of something else.
+    """
+    read, write = os.pipe()
+    pid = fork()
+    if pid == 0:
+        try:
+            os.write(write, _answer(act))
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read, "rb") as file:
+        text = file.read()
+    os.waitpid(pid, 0)
+    return _value(marshal.loads(text) if text else {"died": "without a word"})
+
+
+class Stand:
+    """A process that is brought into a state once, and then calls functions there when told to.
+
+    It ends when it is closed, or with the process that made it.
+
+    Args:
+        prepare: called in the new process.  It may fork and return in a descendant: that one then
+            serves, and the processes between only wait for it.
+        functions: what can be called; each returns numbers, lists or words.
+
+    Raises:
+        Refused: the kernel refused something on the way.
+        RuntimeError: the process died of something else.
+    """
+
+    def __init__(self, prepare: Callable[[], object], *functions: Callable[[], Any]) -> None:
+        down, self._orders = os.pipe()
+        answers, up = os.pipe()
+        self._answers = open(answers, "rb")  # noqa: SIM115
+        self.pid = fork()
+        if self.pid == 0:
+            try:
+                _leave_others(self._orders, answers)
+                os.write(up, _answer(lambda: prepare() and None))
+                while which := os.read(down, 1):
+                    os.write(up, _answer(functions[which[0]]))
+            finally:
+                os._exit(0)
+        os.close(down)
+        os.close(up)
+        _orders.add(self._orders)
+        try:
+            self._receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def _receive(self) -> Any:
+        try:
+            answer = marshal.load(self._answers)
+        except EOFError:
+            answer = {"died": "without a word"}
+        return _value(answer)
+
+    def call(self, which: int = 0) -> Any:
+        """Have it call one of its functions; returns the value.
+
+        Raises:
+            Refused, RuntimeError: as for making one.
+        """
+        os.write(self._orders, bytes([which]))
+        return self._receive()
+
+    def close(self) -> None:
+        """End it and wait until it has ended."""
+        _orders.discard(self._orders)
+        os.close(self._orders)
+        self._answers.close()
+        os.waitpid(self.pid, 0)
+
+    def __enter__(self) -> Stand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_orders: set[int] = set()
+"""The pipes by which this process keeps its stands alive: a new one must not hold the others'."""
+
+
+def _leave_others(*own: int) -> None:
+    for fd in (*_orders, *own):
+        os.close(fd)

@@ -1,0 +1,95 @@
+"""The small process that takes the samples: rounds of all operations, in turn.
+
+A B C, C A B, B A C: each round has an order of its own, so that a drift of the machine hits all
+alike, and nobody always comes after the dearest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import marshal
+import signal
+import sys
+import time
+
+from nsedu.errors import NamespaceError
+from nsedu.sampling.operations import Operation, Refused, Unmet
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from typing import Any
+
+FEWEST = 3
+"""Rounds that are taken however small the budget."""
+
+_SILENCE = 0.5  # seconds
+
+
+def main(question: str, repeat: int | None, budget: float | None) -> None:
+    """Answer on standard output, one marshalled dictionary after another.
+
+    First {"title", "rounds", "operations", "unmet"}, then {"rounds": [((value, null), …), …]} as
+    they come; or what `facts.failure` says alone, when nothing at all could be measured.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is taken down again
+    start = time.monotonic()
+    module = importlib.import_module(f"nsedu.sampling.{question}")
+    # Forks share this process's memory until someone writes to it; the collector writes everywhere.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    with contextlib.ExitStack() as stack:
+        try:
+            found = module.operations(stack)
+        except Refused as refused:
+            return _say(refused.message)
+        unmet = [entry for entry in found if isinstance(entry, Unmet)]
+        able = _warmed([entry for entry in found if isinstance(entry, Operation)], unmet)
+        if not able and (refusals := [e.reason for e in unmet if isinstance(e.reason, dict)]):
+            return _say(refusals[0])
+        rounds = repeat or module.ROUNDS
+        described = [(o.name, o.series, o.x, o.unit) for o in able]
+        missing = [tuple(entry) for entry in unmet]
+        _say({"title": module.TITLE, "rounds": rounds, "operations": described, "unmet": missing})
+        if able:
+            _sample(able, rounds, start + budget if budget else None)
+
+
+def _say(message: dict[str, Any]) -> None:
+    marshal.dump(message, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def _warmed(operations: list[Operation], unmet: list[Unmet]) -> list[Operation]:
+    """Take one sample of each that does not count; what is refused goes to the unmet."""
+    able = []
+    for operation in operations:
+        try:
+            operation.sample()
+        except Refused as refused:
+            unmet.append(Unmet(operation.name, refused.message))
+        except NamespaceError as error:
+            unmet.append(Unmet(operation.name, " ".join(str(error).split())))
+        else:
+            able.append(operation)
+    return able
+
+
+def _sample(operations: list[Operation], rounds: int, deadline: float | None) -> None:
+    """Take the rounds, and tell of them now and then: who listens takes a processor, too."""
+    taken: list[Any] = []
+    told = time.monotonic()
+    for number in range(rounds):
+        now = time.monotonic()
+        if deadline and number >= FEWEST and now > deadline:
+            break
+        if now > told + _SILENCE:
+            _say({"rounds": taken})
+            taken, told = [], now
+        # The hash of numbers is the same everywhere: an order that only looks like chance.
+        order = sorted(range(len(operations)), key=lambda index: hash((number, index)))
+        samples = {index: tuple(operations[index].sample()) for index in order}
+        taken.append(tuple(samples[index] for index in range(len(operations))))
+    _say({"rounds": taken})
