@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from nsedu import explain
 from nsedu.client import ROOT, environment
-from nsedu.measure import machine
+from nsedu.measure.machine import record
 from nsedu.measure.result import Measured, Result
 from nsedu.sampling import QUESTIONS
 
@@ -57,7 +57,7 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
     if budget is not None and (not isinstance(budget, (int, float)) or budget <= 0):
         raise ValueError(f"budget must be a number of seconds above 0, not {budget!r}.")
     code = _START.format(path=[ROOT, *sys.path], question=question, repeat=repeat, budget=budget)
-    about = machine.record()
+    about = record()
     with _small_process(code) as lines:
         opening = next(lines, {})
         if "failed" in opening:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nsedu.measure import machine, statistics
-from nsedu.measure.statistics import Estimate
+from nsedu.measure.machine import line
+from nsedu.measure.statistics import Estimate, difference, median, outliers, ratio, slope
 from nsedu.table import Table
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Result:
 
     def ratio(self, name: str, other: str) -> Estimate:
         """How many times the other's median the one's is, with its 95 % interval."""
-        return statistics.ratio(self.samples(name), self.samples(other))
+        return ratio(self.samples(name), self.samples(other))
 
     def series(self, name: str) -> tuple[Row, ...]:
         """The rows of one curve or panel."""
@@ -121,7 +121,7 @@ class Result:
         if len(curve) < 2:
             raise ValueError(f"{series!r} is no curve: a slope needs two points of one series.")
         above = [[a - b for a, b in zip(m.samples, m.nulls, strict=True)] for m in curve]
-        return statistics.slope([(m.x or 0, taken) for m, taken in zip(curve, above, strict=True)])
+        return slope([(m.x or 0, taken) for m, taken in zip(curve, above, strict=True)])
 
     def to_json(self) -> str:
         """As one JSON object: "machine", "unit", "results" (the rows), "unmet", and the samples."""
@@ -169,7 +169,7 @@ class Result:
         """The line under a table or chart: the machine, and how many samples of each."""
         counts = sorted({row.n for row in self.results})
         rounds = f"; {counts[0]} samples of each" if counts else ""
-        return machine.line(self.machine) + rounds
+        return line(self.machine) + rounds
 
     def __repr__(self) -> str:
         unmet = [f"not measured: {name}: {reason}" for name, reason in self.unmet.items()]
@@ -212,11 +212,11 @@ def _words(row: Row) -> Sequence[str]:
 def _row(m: Measured) -> Row:
     import numpy
 
-    middle = statistics.median(m.samples)
-    above = statistics.difference(m.samples, m.nulls)
+    middle = median(m.samples)
+    above = difference(m.samples, m.nulls)
     p5, p95 = numpy.percentile(m.samples, [5, 95])
-    far = statistics.outliers(m.samples)
+    far = outliers(m.samples)
     return Row(
         m.name, m.series, m.x, m.unit, len(m.samples), *middle, float(p5), float(p95),
-        statistics.median(m.nulls).value, *above, len(far), max(m.samples),
+        median(m.nulls).value, *above, len(far), max(m.samples),
     )  # fmt: skip
