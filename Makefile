@@ -6,7 +6,6 @@ PY    := .venv/bin/python
 STAMP := .venv/.nsedu-setup
 
 NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb))
-BENCHES   = $(sort $(wildcard bench/bench_*.py))
 
 # One process per core, and never two for the same file: tests of a file share what they set up,
 # and the cells of a notebook share a kernel.
@@ -46,12 +45,8 @@ endif
 notebooks: setup  ## Re-execute every notebook and write its outputs in normal form
 	$(PY) tools/refresh_notebooks.py
 
-bench: setup  ## Run the benchmarks; they print ratios
-ifeq ($(BENCHES),)
-	@echo "bench/ holds no benchmark yet, so none was run."
-else
-	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(PY) $$bench; done
-endif
+bench: setup  ## Measure everything, beside named peers, and write a report to bench-results/
+	$(PY) bench/all.py bench-results
 
 lint: setup  ## Check style, format and types
 	$(PY) -m ruff check
@@ -63,7 +58,7 @@ lock: setup  ## Pin the dependencies anew after pyproject.toml changed (LOCK_FLA
 	$(LOCK) --extra test --extra dev --extra classroom -c requirements.lock pyproject.toml -o requirements-classroom.lock
 
 clean:  ## Remove the environment and every cache
-	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv build dist bench-results *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name .git -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | xargs rm -rf
 
 .PHONY: help setup lab test test-code test-notebooks test-host notebooks bench lint lock clean

@@ -11,17 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from compiled import compiled
 from nsedu.snapshot import snapshot
 from paired import compare, like_a_notebook
-
-HERE = Path(__file__).parent
-
-
-def compiled(name: str, where: Path) -> str:
-    """Compile a C file of this directory; returns the program's path."""
-    program = where / name
-    subprocess.run(["cc", "-O2", "-Wall", "-o", program, HERE / f"{name}.c"], check=True)
-    return str(program)
 
 
 @contextlib.contextmanager

@@ -34,10 +34,18 @@ def parser() -> argparse.ArgumentParser:
     tree.add_argument("--type", choices=("user", "pid"), help="nest namespaces of this type")
     tree.add_argument("--machine", action="store_true", help="every process, not just this shell's")
     bench = verbs.add_parser("bench", help="measure what namespaces cost here")
-    bench.add_argument("question", metavar="QUESTION", choices=QUESTIONS, help=", ".join(QUESTIONS))
+    bench.add_argument(
+        "question", nargs="?", metavar="QUESTION", choices=QUESTIONS, help=", ".join(QUESTIONS)
+    )
     bench.add_argument("--json", action="store_true", help="as one JSON object")
     bench.add_argument("--repeat", type=_count, metavar="N", help="rounds")
     bench.add_argument("--budget", type=_seconds, metavar="S", help="seconds for the rounds")
+    bench.add_argument(
+        "--report", metavar="DIR", help="measure all, or QUESTION, and write a report to DIR"
+    )
+    bench.add_argument(
+        "--compare", nargs=2, metavar=("A", "B"), help="compare two reports, or two JSON files"
+    )
     verbs.add_parser("exercises", help="list the exercises")
     check = verbs.add_parser("check", help="check an exercise against the state of the kernel")
     check.add_argument("id", metavar="ID", help="the exercise, for example uts-1")
@@ -119,8 +127,27 @@ def _seconds(text: str) -> float:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from nsedu.measure import measure
+    from nsedu.measure import measure, report
 
+    if options.compare:
+        try:
+            print(report.compare(*map(report.load, options.compare)))
+        except ValueError as wrong:
+            print(f"nsedu: {wrong}", file=sys.stderr)
+            return 2
+        return 0
+    if options.report:
+        asked = [options.question] if options.question else list(QUESTIONS)
+        results = (report.attempt(name, options.repeat, options.budget) for name in asked)
+        print(f"Written: {report.write(options.report, results)}")
+        return 0
+    if not options.question:
+        print(
+            f"nsedu: say what to measure: one of {', '.join(QUESTIONS)};"
+            " or --report DIR for all of them, or --compare A B.",
+            file=sys.stderr,
+        )
+        return 2
     result = measure(options.question, options.repeat, options.budget)
     print(result.to_json() if options.json else result)
     return 0

@@ -19,7 +19,10 @@ from nsedu.sampling.operations import Operation, Refused, Unmet
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+    from nsedu.sampling.operations import Sample
 
 FEWEST = 3
 """Rounds that are taken however small the budget."""
@@ -54,7 +57,7 @@ def main(question: str, repeat: int | None, budget: float | None) -> None:
         missing = [tuple(entry) for entry in unmet]
         _say({"title": module.TITLE, "rounds": rounds, "operations": described, "unmet": missing})
         if able:
-            _sample(able, rounds, start + budget if budget else None)
+            _tell(rounds_of(able, rounds, start + budget if budget else None))
 
 
 def _say(message: dict[str, Any]) -> None:
@@ -77,19 +80,32 @@ def _warmed(operations: list[Operation], unmet: list[Unmet]) -> list[Operation]:
     return able
 
 
-def _sample(operations: list[Operation], rounds: int, deadline: float | None) -> None:
-    """Take the rounds, and tell of them now and then: who listens takes a processor, too."""
-    taken: list[Any] = []
-    told = time.monotonic()
+def rounds_of(
+    operations: list[Operation], rounds: int, deadline: float | None = None
+) -> Iterator[tuple[Sample, ...]]:
+    """Take the rounds: a sample of every operation in each, in the order of the operations.
+
+    Args:
+        operations: what is sampled.
+        rounds: how many.
+        deadline: when no further one begins, by time.monotonic(); `FEWEST` are taken in any case.
+    """
     for number in range(rounds):
-        now = time.monotonic()
-        if deadline and number >= FEWEST and now > deadline:
-            break
-        if now > told + _SILENCE:
-            _say({"rounds": taken})
-            taken, told = [], now
+        if deadline and number >= FEWEST and time.monotonic() > deadline:
+            return
         # The hash of numbers is the same everywhere: an order that only looks like chance.
         order = sorted(range(len(operations)), key=lambda index: hash((number, index)))
         samples = {index: tuple(operations[index].sample()) for index in order}
-        taken.append(tuple(samples[index] for index in range(len(operations))))
+        yield tuple(samples[index] for index in range(len(operations)))
+
+
+def _tell(rounds: Iterator[tuple[Sample, ...]]) -> None:
+    """Tell of the rounds now and then, not each time: who listens takes a processor, too."""
+    taken: list[tuple[Sample, ...]] = []
+    told = time.monotonic()
+    for samples in rounds:
+        taken.append(samples)
+        if time.monotonic() > told + _SILENCE:
+            _say({"rounds": taken})
+            taken, told = [], time.monotonic()
     _say({"rounds": taken})

@@ -1,0 +1,80 @@
+"""The answer to a question: its rows, its JSON, its table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made import curve, result
+
+from nsedu.measure.result import Result, figure
+
+
+def test_a_row_sums_up_all_samples() -> None:
+    row = result()["uts"]
+    assert (row.n, row.median, row.null, row.above) == (3, 5.0, 1.0, 4.0)
+    assert row.low <= row.median <= row.high
+    assert row.p5 <= row.median <= row.p95
+
+
+def test_an_unknown_row_is_refused_with_the_list() -> None:
+    with pytest.raises(KeyError, match="create has no 'fork'; it has: none, uts, net"):
+        result()["fork"]
+
+
+def test_json_gives_back_the_same_result() -> None:
+    first = curve()
+    second = Result.from_json(first.to_json())
+    assert second == first
+    assert second.results == first.results
+
+
+def test_json_has_the_rows_that_others_read() -> None:
+    answer = json.loads(result().to_json())
+    assert answer["unit"] == "us"
+    assert answer["machine"]["kernel"] == "6.1.0"
+    assert {"name", "median", "low", "high", "n"} <= answer["results"][0].keys()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"measured": 3}'])
+def test_what_is_no_result_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="this is no result of nsedu bench --json"):
+        Result.from_json(text)
+
+
+def test_rows_are_made_for_a_data_frame() -> None:
+    rows = result().rows
+    assert [row["name"] for row in rows] == ["none", "uts", "net"]
+    assert {row["question"] for row in rows} == {"create"}
+    assert len({tuple(row) for row in rows}) == 1
+
+
+def test_a_ratio_has_an_interval() -> None:
+    found = result().ratio("net", "uts")
+    assert found.value == 80
+    assert found.low < 80 < found.high
+
+
+def test_a_slope_is_of_what_is_above_the_null_operation() -> None:
+    assert curve().slope("fork").value == pytest.approx(2)
+
+
+def test_what_is_no_curve_has_no_slope() -> None:
+    with pytest.raises(ValueError, match="'' is no curve"):
+        result().slope("")
+
+
+def test_printed_it_is_a_table_with_the_machine_below_and_what_is_missing() -> None:
+    lines = repr(curve()).splitlines()
+    assert lines[0] == "What a fork takes"
+    assert lines[-2] == "not measured: depth 31: too deep."
+    assert lines[-1].startswith("Linux 6.1.0, A Processor, 2 cores")
+    assert lines[-1].endswith("3 samples of each")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0123, "0.01"), (2.126, "2.13"), (12.34, "12.3"), (123.4, "123"), (12345, "12345")],
+)
+def test_a_figure_has_three_digits_that_mean_something(value: float, words: str) -> None:
+    assert figure(value) == words
