@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nsedu.exercises import (  # one module a chapter
     cgroup,
+    cost,
     ipc,
     kernel,
     mnt,
@@ -21,7 +22,7 @@ from nsedu.exercises.model import Exercise, Verdict, world
 
 __all__ = ["EXERCISES", "Exercise", "Verdict", "check", "exercise", "verdict"]
 
-_CHAPTERS = (uts, user, mnt, pid, ipc, net, cgroup, time, kernel)
+_CHAPTERS = (uts, user, mnt, pid, ipc, net, cgroup, time, kernel, cost)
 EXERCISES: dict[str, Exercise] = {e.id: e for chapter in _CHAPTERS for e in chapter.EXERCISES}
 """Every exercise by its id, in the order of the course."""
 
