@@ -57,11 +57,26 @@ def test_the_agent_needs_nothing_beyond_the_standard_library() -> None:
                 assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
 
 
+HEAVY = {"typing", "re", "json", "inspect", "dataclasses", "subprocess"}
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """What is loaded in a bare interpreter after these modules of ours have been imported."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); import {', '.join(modules)}"
+    words = [sys.executable, "-I", "-S", "-c", f"{code}; print(*sys.modules)"]
+    return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+
+
 def test_the_agent_carries_nothing_heavy_into_its_forks() -> None:
-    code = f"import sys; sys.path.insert(0, {str(ROOT.parent)!r}); import nsedu.agent"
-    loaded = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"{code}; print(*sys.modules)"],
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+    loaded = loaded_by("nsedu.agent")
     assert "nsedu.server" in loaded
-    assert not {"typing", "re", "json", "inspect", "dataclasses", "subprocess"} & set(loaded)
+    assert not HEAVY & loaded
+
+
+TIMED_IN_FORKS = ("create", "fork")
+
+
+def test_nor_does_the_process_that_is_forked_to_be_timed() -> None:
+    loaded = loaded_by("nsedu.sampling.worker", *(f"nsedu.sampling.{q}" for q in TIMED_IN_FORKS))
+    assert "nsedu.sampling.operations" in loaded
+    assert not HEAVY & loaded

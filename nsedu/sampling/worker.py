@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 
-from nsedu.errors import NamespaceError
 from nsedu.sampling.operations import Operation, Refused, Unmet
 
 TYPE_CHECKING = False  # see agent.py, "Light"
@@ -73,7 +72,7 @@ def _warmed(operations: list[Operation], unmet: list[Unmet]) -> list[Operation]:
             operation.sample()
         except Refused as refused:
             unmet.append(Unmet(operation.name, refused.message))
-        except NamespaceError as error:
+        except OSError as error:  # a NamespaceError is one, too
             unmet.append(Unmet(operation.name, " ".join(str(error).split())))
         else:
             able.append(operation)
