@@ -1,0 +1,127 @@
+"""The processes that are measured: fresh children, standing ones, and what they are refused."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import pytest
+
+from awaiting import ended
+from nsedu import build, nstypes, syscalls
+from nsedu.sampling.operations import (
+    Refused,
+    Stand,
+    able,
+    descend,
+    in_child,
+    in_turns,
+    libc,
+    timed,
+    vfork,
+)
+
+
+def test_a_child_gives_back_its_value() -> None:
+    assert in_child(lambda: [1, 2.5, "word"]) == [1, 2.5, "word"]
+    assert in_child(os.getppid) == os.getpid()
+
+
+def test_what_a_child_is_refused_is_told_with_its_step_and_errno() -> None:
+    def refused() -> None:
+        raise build.StepFailed("unshare net", 1, "unshare(2)")
+
+    with pytest.raises(Refused) as told:
+        in_child(refused)
+    assert told.value.message["failed"] == "unshare net"
+    assert told.value.message["errno"] == 1
+
+
+def test_an_error_of_ours_in_a_child_is_told_as_such() -> None:
+    with pytest.raises(RuntimeError, match="has died: ZeroDivisionError"):
+        in_child(lambda: 1 / 0)
+
+
+def test_a_child_that_dies_without_a_word_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="has died: without a word"):
+        in_child(lambda: os.kill(os.getpid(), 9))
+
+
+def test_a_stand_keeps_its_state_and_calls_what_it_is_told() -> None:
+    state: list[int] = []
+    with Stand(lambda: state.append(7), lambda: state, os.getpid) as stand:
+        assert stand.call(0) == [7]
+        assert stand.call(1) == stand.pid
+    assert state == []
+
+
+def test_a_stand_serves_from_the_descendant_in_which_its_preparation_returns() -> None:
+    with Stand(descend, os.getpid, os.getppid) as stand:
+        assert stand.call(0) != stand.pid
+        assert stand.call(1) == stand.pid
+
+
+def test_a_stand_whose_preparation_is_refused_is_not_left() -> None:
+    def refused() -> None:
+        raise build.StepFailed("unshare user", 1, "unshare(2)")
+
+    with pytest.raises(Refused):
+        Stand(refused)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_stand_does_not_keep_another_alive() -> None:
+    first = Stand(lambda: None, os.getpid)
+    second = Stand(lambda: None, os.getpid)
+    first.close()  # waits until it has ended
+    assert second.call() == second.pid
+    second.close()
+
+
+def test_stands_end_with_the_process_that_made_them() -> None:
+    def orphan() -> int:
+        stand = Stand(descend, os.getpid)
+        return int(stand.call())
+
+    assert ended(in_child(orphan))
+
+
+def test_a_refused_call_is_told_with_its_step() -> None:
+    with pytest.raises(Refused) as told:
+        in_child(partial(timed, libc.unshare, 1, name="unshare user"))  # no such flag
+    assert told.value.message["failed"] == "unshare user"
+
+
+def test_a_vforked_child_calls_one_function_and_leaves_the_caller_as_it_was() -> None:
+    before = os.readlink("/proc/self/ns/uts")
+
+    def inside() -> list[str]:
+        able()
+        vfork(libc.unshare, int(nstypes.get("uts").flag))
+        return [os.readlink("/proc/self/ns/uts")]
+
+    assert in_child(inside) == [before]
+
+
+@pytest.mark.needs("userns", "uts")
+def test_who_is_able_may_make_namespaces() -> None:
+    def inside() -> bool:
+        able()
+        before = os.readlink("/proc/self/ns/uts")
+        syscalls.unshare(nstypes.get("uts").flag)
+        return os.readlink("/proc/self/ns/uts") != before
+
+    assert in_child(inside)
+
+
+def test_in_turns_each_goes_first_every_other_time() -> None:
+    order: list[str] = []
+
+    def act(name: str, value: float) -> float:
+        order.append(name)
+        return value
+
+    sample = in_turns(partial(act, "one", 1.0), partial(act, "nothing", 0.0))
+    assert [sample(), sample()] == [(1.0, 0.0)] * 2
+    assert order == ["one", "nothing", "nothing", "one"]
