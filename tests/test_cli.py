@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import nsedu as ns
+from made_results import result
 from nsedu.cli import main
 from nsedu.exercises import EXERCISES
+from nsedu.measure import report
 
 KEYS = {"ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "pins"}
 
@@ -75,13 +78,38 @@ def test_bench_create_has_one_row_for_each_type_and_none_and_all() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["nonsense"], ["ls", "--type", "network"], ["bench", "create", "--repeat", "0"]],
-    ids=["nothing", "no such verb", "no such type", "no rounds"],
+    [
+        [],
+        ["nonsense"],
+        ["ls", "--type", "network"],
+        ["bench", "create", "--repeat", "0"],
+        ["bench", "create", "--budget", "-1"],
+        ["bench"],
+        ["bench", "--compare", "only-one"],
+    ],
+    ids=["nothing", "no verb", "no type", "no rounds", "no time", "no question", "one report"],
 )
 def test_wrong_usage_exits_with_2(words: list[str]) -> None:
     done = run(*words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_bench_writes_a_report_and_compares_two(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    report.write(one, [result()])
+    report.write(other, [result(factor=2)])
+    done = run("bench", "--compare", str(one), str(other))
+    assert done.returncode == 0
+    assert "Over all rows B takes 2.00 times what A takes" in done.stdout
+
+
+def test_a_report_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    done = run("bench", "--compare", str(tmp_path), str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "holds no results" in done.stderr
+    missing = run("bench", "--compare", str(tmp_path / "no.json"), str(tmp_path))
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
 
 
 def test_a_reader_that_stops_early_is_no_error() -> None:

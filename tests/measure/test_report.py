@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made import MACHINE, curve, result
 
+from made_results import MACHINE, curve, result
 from nsedu.measure import report
 from nsedu.measure.result import Result
 

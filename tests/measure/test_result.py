@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from made import curve, result
 
+from made_results import curve, result
 from nsedu.measure.result import Result, figure
 
 
