@@ -115,19 +115,28 @@ def rehearse(flags: int) -> None:
 def able() -> None:
     """Make the calling process able to make namespaces; root is already.
 
-    An ordinary user needs a user namespace around them, with a map: who has no id in it may not
-    make another.
-
     Raises:
         StepFailed: a step was refused.
     """
     if os.geteuid() != 0:
-        plan = {"range": False, "uid": os.geteuid(), "gid": os.getegid()}
-        try:
-            syscalls.unshare(nstypes.get("user").flag)
-        except OSError as error:
-            raise build.StepFailed("unshare user", error.errno or 0, str(error.filename)) from None
-        build.write_maps(os.getpid(), plan)
+        own_user_namespace()
+
+
+def own_user_namespace() -> None:
+    """Move the calling process into a user namespace of its own, root in it, with a map.
+
+    Who has no id in a user namespace may not make another.
+
+    Raises:
+        StepFailed: a step was refused.
+    """
+    plan = {"range": False, "uid": os.geteuid(), "gid": os.getegid()}
+    try:
+        syscalls.unshare(nstypes.get("user").flag)
+    except OSError as error:
+        raise build.StepFailed("unshare user", error.errno or 0, str(error.filename)) from None
+    # Its own number may be another where /proc was mounted.
+    build.write_maps(int(os.readlink("/proc/self")), plan)
 
 
 def fork() -> int:
