@@ -73,7 +73,7 @@ def test_the_agent_carries_nothing_heavy_into_its_forks() -> None:
     assert not HEAVY & loaded
 
 
-TIMED_IN_FORKS = ("create", "clone", "enter", "fork")
+TIMED_IN_FORKS = ("create", "clone", "destroy", "enter", "fork")
 
 
 def test_nor_does_the_process_that_is_forked_to_be_timed() -> None:

@@ -9,6 +9,7 @@ sums up what it says.
 QUESTIONS = {
     "create": "unshare(2) of each type, and of all eight at once",
     "clone": "clone3(2) with each flag, from a small process and from one of 500 MB",
+    "destroy": "how long a namespace outlives its last process: until reaped, and until gone",
     "enter": "setns(2) into each type, and into all eight one by one and at once",
     "fork": "a child born, ended and waited for, by the depth of PID namespaces",
 }
