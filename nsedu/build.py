@@ -161,7 +161,7 @@ def prepare(plan: dict[str, Any]) -> None:
                 _mount_sysfs()
         if "net" in types:
             step = "lo up"
-            _lo_up()
+            lo_up()
         if plan["hostname"] is not None:
             step = "sethostname"
             socket.sethostname(plan["hostname"])
@@ -199,12 +199,23 @@ def write_maps(pid: int, plan: dict[str, Any]) -> None:
                 _write(f"/proc/{pid}/{step}", idmaps.render(idmaps.wide_map(kind, 0)))
             else:
                 step = f"new{kind}map"
-                _ask_for_map(step, pid, idmaps.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
+                ask_for_map(step, pid, idmaps.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
     except OSError as error:
         raise StepFailed(step, error.errno or errno.EIO, str(error.filename)) from None
 
 
-def _ask_for_map(program: str, pid: int, ranges: list[idmaps.IdRange], grants: str) -> None:
+def ask_for_map(program: str, pid: int, ranges: list[idmaps.IdRange], grants: str) -> None:
+    """Have the setuid program newuidmap(1) or newgidmap(1) write a map.
+
+    Args:
+        program: which of them.
+        pid: the process in the new user namespace.
+        ranges: the lines of the map: the own id, and then those granted.
+        grants: the file with the grants.
+
+    Raises:
+        OSError: the program is not there, nothing is granted, or it refused.
+    """
     if len(ranges) == 1:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), grants)
     argv = [program, str(pid), *(word for entry in ranges for word in str(entry).split())]
@@ -240,7 +251,8 @@ def _mount_sysfs() -> None:
 _LO_UP = struct.pack("16sh22x", b"lo", IFF_UP)  # struct ifreq of netdevice(7)
 
 
-def _lo_up() -> None:
+def lo_up() -> None:
+    """Switch on the loopback of the network namespace that this process is in."""
     sock = socket.SocketType(socket.AF_INET, socket.SOCK_DGRAM)
     fcntl.ioctl(sock.fileno(), SIOCSIFFLAGS, _LO_UP)
     sock.close()

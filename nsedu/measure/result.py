@@ -185,7 +185,7 @@ class Result:
         return self.picture()._repr_mimebundle_(include, exclude)
 
 
-SIGNS = {"us": "µs", "KiB": "KiB", "Gbit/s": "Gbit/s"}
+SIGNS = {"us": "µs", "ns": "ns", "KiB": "KiB", "Gbit/s": "Gbit/s"}
 
 
 def figure(value: float) -> str:

@@ -29,15 +29,16 @@ def operations(stack: ExitStack) -> list[Operation]:
     """One for each of `DEPTHS`."""
     found = []
     for depth in DEPTHS:
-        inside = stack.enter_context(Stand(partial(_down, depth, CloneFlag.NEWPID), *BIRTHS))
-        beside = stack.enter_context(Stand(partial(_down, depth, 0), *BIRTHS))
+        inside = stack.enter_context(Stand(partial(down, depth, CloneFlag.NEWPID), *BIRTHS))
+        beside = stack.enter_context(Stand(partial(down, depth, 0), *BIRTHS))
         for which, series in enumerate(("fork", "vfork")):
             sample = in_turns(partial(inside.call, which), partial(beside.call, which))
             found.append(Operation(f"{series} at depth {depth}", sample, series, depth))
     return found
 
 
-def _down(depth: int, flag: int) -> None:
+def down(depth: int, flag: int) -> None:
+    """Fork so many times, and return in the last child; each with unshare(2) of a flag first."""
     able()
     for _ in range(depth):
         try:

@@ -26,8 +26,8 @@ def numbers() -> int:
 def test_a_process_is_as_deep_as_said_and_its_peer_is_not(depth: int) -> None:
     outside = numbers()
     with (
-        Stand(partial(fork._down, depth, CloneFlag.NEWPID), numbers, os.getpid) as inside,
-        Stand(partial(fork._down, depth, 0), numbers) as beside,
+        Stand(partial(fork.down, depth, CloneFlag.NEWPID), numbers, os.getpid) as inside,
+        Stand(partial(fork.down, depth, 0), numbers) as beside,
     ):
         assert inside.call(0) == outside + depth
         assert depth == 0 or inside.call(1) == 1

@@ -1,0 +1,255 @@
+"""What a system call takes outside and inside, and where the inside does make a difference.
+
+Outside and inside are two processes that share every page of memory that neither has written to,
+have as many forefathers, and run on the same processor; the one inside is in new namespaces of all
+eight types, its clocks a day ahead.  Each makes the call 200 times over in a loop of machine code
+(`repeated`), and what is given is the time of one.  The null operation is the same loop around a
+function that does nothing.
+
+Both open the same files, for where a file's entry lies in the kernel's tables makes more of a
+difference than any namespace.  They lie in a tmpfs that is mounted in a mount namespace around
+both, so that nothing is left of them.  Paths are relative, so there is no mount on the way but
+where the name says so.
+
+Further rows show what namespaces are used for: a file system in layers, a mount at every component
+of a path, an id map of many lines.  And one process, outside, reads /proc/PID/status of two others:
+where the numbers of a process stand there is one for every PID namespace around it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from functools import partial
+
+from nsedu import build, idmaps, nstypes, syscalls
+from nsedu.idmaps import IdRange
+from nsedu.nstypes import CloneFlag
+from nsedu.sampling import private_tmpfs
+from nsedu.sampling.fork import down
+from nsedu.sampling.operations import (
+    Operation,
+    Refused,
+    Stand,
+    Unmet,
+    able,
+    descend,
+    in_child,
+    libc,
+)
+from nsedu.sampling.private_tmpfs import PLACE, step
+from nsedu.sampling.repeated import MACHINE, Loop
+
+TYPE_CHECKING = False  # see agent.py, "Light"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from nsedu.sampling.operations import Sample
+
+TITLE = "What a system call takes, outside and inside"
+ROUNDS = 300
+
+DEEP = 16
+"""Components of the longer path."""
+DEPTH = 30
+"""PID namespaces around the process whose status is read; 32 are allowed."""
+LINES = 200
+"""Of the long id map.  The kernel takes 340, but in no more than 4095 bytes."""
+DAY = 86_400
+
+# By number, so that no library does anything of its own: <asm/unistd.h>.
+_X86_64 = {"getpid": 39, "stat": 262, "fstat": 5, "openat": 257, "clock_gettime": 228, "pread": 17}
+_ARM64 = {"getpid": 172, "stat": 79, "fstat": 80, "openat": 56, "clock_gettime": 113, "pread": 67}
+_NUMBERS = {"x86_64": _X86_64, "aarch64": _ARM64}.get(MACHINE, {})  # stat is newfstatat there
+_AT_FDCWD = -100
+_MONOTONIC = 1
+
+_memory = ctypes.create_string_buffer(4096)
+_INTO = ctypes.addressof(_memory)
+"""Where the kernel writes what it is asked for."""
+
+
+def operations(stack: contextlib.ExitStack) -> list[Operation | Unmet]:
+    """A series for each call: outside, inside, and where it takes longer."""
+    try:
+        loop = Loop()
+    except NotImplementedError as unable:
+        return [Unmet("every call", str(unable))]
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the first has most interrupts
+    by_id_map = _by_id_map(stack, loop)  # before the next steps, for newuidmap(1) works outside
+    in_child(_around)  # where it is told what was refused
+    _around()
+    return [*_by_place(stack, loop), *by_id_map, *_by_depth(stack, loop)]
+
+
+def _around() -> None:
+    """Move to where the files are; what is outside and what is inside forks from here."""
+    able()
+    private_tmpfs.enter()
+    with step("files"):
+        for top in ("upper", "work", "layers", "mounted", "plain"):
+            os.mkdir(top)
+        for top in ("mounted", "plain"):
+            os.chdir(f"{PLACE}/{top}")
+            os.makedirs(os.path.dirname(_path(DEEP)))
+            for components in (1, DEEP):
+                os.close(os.open(_path(components), os.O_CREAT))
+
+
+def _path(components: int) -> bytes:
+    return b"d/" * (components - 1) + b"f"
+
+
+def _by_place(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+    near, deep = "openat 1", f"openat {DEEP}"
+    calls = {
+        "getpid": _call(loop, "getpid"),
+        "clock by vDSO": loop.sampler(libc.clock_gettime, _MONOTONIC, _INTO),
+        "clock by system call": _call(loop, "clock_gettime", _MONOTONIC, _INTO),
+        "stat": _call(loop, "stat", _AT_FDCWD, _path(1), _INTO, 0, times=100),
+        near: _opening(loop, _path(1)),
+        deep: _opening(loop, _path(DEEP)),
+    }
+    places: dict[str, Callable[[], None]] = {
+        "outside": descend,
+        "inside": _inside,
+        "on overlayfs": partial(_inside, _layers),
+        f"through {DEEP} mounts": partial(_inside, _mounts),
+    }
+    only = {"on overlayfs": near, f"through {DEEP} mounts": deep}
+    stands = {place: _stand(stack, go, *calls.values()) for place, go in places.items()}
+    return [
+        _row(stand, which, f"{call} {place}", call)
+        for which, call in enumerate(calls)
+        for place, stand in stands.items()
+        if only.get(place, call) == call
+    ]
+
+
+def _call(loop: Loop, name: str, *arguments: int | bytes, times: int = 200) -> Callable[[], Sample]:
+    return loop.sampler(libc.syscall, _NUMBERS[name], *arguments, times=times)
+
+
+def _opening(loop: Loop, path: bytes) -> Callable[[], Sample]:
+    arguments = _NUMBERS["openat"], _AT_FDCWD, path, os.O_RDONLY
+    return loop.sampler(libc.syscall, *arguments, then=libc.close, times=50)
+
+
+def _stand(
+    stack: contextlib.ExitStack, go: Callable[[], None], *functions: Callable[[], Any]
+) -> Stand | Refused:
+    try:
+        return stack.enter_context(Stand(go, *functions))
+    except Refused as refused:
+        return refused
+
+
+def _row(stand: Stand | Refused, which: int, name: str, series: str) -> Operation | Unmet:
+    if isinstance(stand, Refused):
+        return Unmet(name, stand.message)
+    return Operation(name, partial(stand.call, which), series, unit="ns")
+
+
+def _inside(then: Callable[[], None] | None = None) -> None:
+    """Fork, and return in the child, which is in new namespaces of all types, its clocks ahead."""
+    own = {"range": False, "uid": os.geteuid(), "gid": os.getegid()}
+    born = partial(build.clone, {"types": nstypes.NAMES, "limits": None})
+    _mapped(born, partial(build.write_maps, plan=own))
+    nothing = {"cgroups": (), "hostname": None}
+    build.prepare({"types": ["time"], "monotonic": DAY, "boottime": DAY, **nothing})
+    if then:
+        then()
+
+
+def _layers() -> None:
+    """Work in an overlay file system of two layers; the files are in the lower one."""
+    layers = f"lowerdir={PLACE}/plain,upperdir={PLACE}/upper,workdir={PLACE}/work,userxattr"
+    with step("mount overlay"):
+        syscalls.mount("overlay", f"{PLACE}/layers", "overlay", 0, layers)
+        os.chdir(f"{PLACE}/layers")
+
+
+def _mounts() -> None:
+    """Work where every component of the longer path is a mount point.
+
+    These are other directories: one that is a mount point anywhere is looked up more slowly by all.
+    """
+    os.chdir(f"{PLACE}/mounted")
+    with step("mount bind"):
+        for number in range(DEEP):
+            place = os.fsdecode(b"d/" * number + (b"f" if number == DEEP - 1 else b"d"))
+            syscalls.mount(place, place, None, syscalls.MS_BIND)
+
+
+def _by_id_map(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+    file = os.memfd_create("file")
+    stack.callback(os.close, file)
+    sampler = _call(loop, "fstat", file, _INTO, times=100)
+    long = f"fstat, id map of {LINES} lines"
+    return [
+        _row(_stand(stack, partial(_with_map, lines), sampler), 0, name, "fstat")
+        for lines, name in ((1, "fstat, id map of 1 line"), (LINES, long))
+    ]
+
+
+def _mapped(born: Callable[[], int], write_maps: Callable[[int], None]) -> None:
+    """Fork, and return in the child when its id maps have been written."""
+    read, write = os.pipe()
+    pid = born()
+    if pid:
+        write_maps(pid)
+        os.write(write, b"!")
+        os.waitpid(pid, 0)
+        os._exit(0)
+    os.close(write)
+    if not os.read(read, 1):
+        os._exit(1)
+
+
+def _with_map(lines: int) -> None:
+    with step("unshare user"):
+        _mapped(partial(syscalls.clone, CloneFlag.NEWUSER), partial(_write_maps, lines))
+
+
+def _write_maps(lines: int, pid: int) -> None:
+    """An id to a line; an ordinary user has its own, and takes the others from those granted."""
+    own = {"uid": os.geteuid(), "gid": os.getegid()}
+    if lines == 1:
+        return build.write_maps(pid, {"range": False, **own})
+    for kind, first in own.items():
+        if os.geteuid() == 0:
+            with step(f"{kind}_map"), open(f"/proc/{pid}/{kind}_map", "w") as file:
+                file.write(idmaps.render(IdRange(n, n, 1) for n in range(lines)))
+            continue
+        granted = idmaps.grants(f"/etc/sub{kind}", os.geteuid())
+        others = [entry.outside for entry in granted if entry.count >= lines - 1][:1]
+        ranges = [IdRange(n, base + n - 1, 1) for base in others for n in range(1, lines)]
+        with step(f"new{kind}map"):
+            build.ask_for_map(
+                f"new{kind}map", pid, [IdRange(0, first, 1), *ranges], f"/etc/sub{kind}"
+            )
+
+
+def _by_depth(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+    read, unmet = {}, []
+    for flag, where in (
+        (0, "in no PID namespace"),
+        (CloneFlag.NEWPID, f"in {DEPTH} PID namespaces"),
+    ):
+        name = f"status of a process {where}"
+        stand = _stand(stack, partial(down, DEPTH, flag), _number)
+        if isinstance(stand, Refused):
+            unmet.append(Unmet(name, stand.message))
+            continue
+        file = os.open(f"/proc/{stand.call()}/status", os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, file)
+        read[name] = _call(loop, "pread", file, _INTO, len(_memory), 0, times=20)
+    reader = _stand(stack, descend, *read.values())
+    return [_row(reader, which, name, "status") for which, name in enumerate(read)] + unmet
+
+
+def _number() -> int:
+    """The number of this process where /proc was mounted, which is outside."""
+    return int(os.readlink("/proc/self"))
