@@ -72,6 +72,7 @@ class Seat:
             os.close(self.order)
             os.close(self._life)
         os.waitpid(successor, 0)
+        here.recv(1)  # the next one sits, or has failed to
         here.close()
         exited, seen, self.pid, number = self._words
         self.order, self._life = order[1], life[0]
@@ -105,6 +106,7 @@ class Seat:
             if pid:
                 self._words[_PID] = pid
             else:
+                there.send(b"!")
                 os.read(order[0], 1)
                 self._words[_EXITED] = time.perf_counter_ns()
         except OSError as error:
