@@ -13,6 +13,7 @@ QUESTIONS = {
     "enter": "setns(2) into each type, and into all eight one by one and at once",
     "fork": "a child born, ended and waited for, by the depth of PID namespaces",
     "mount": "a mount namespace by its mounts, and a mount by the namespaces that share it",
+    "network": "latency and throughput over loopback, veth, a bridge, a router, and NAT",
     "syscall": "getpid, clocks, stat, openat: outside, inside, and where it makes a difference",
 }
 """What can be asked, and what it measures; each is the module of that name."""
