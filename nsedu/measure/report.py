@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nsedu.draw.quantities import quantity
 from nsedu.errors import NamespaceError
 from nsedu.measure.machine import record
-from nsedu.measure.result import SIGNS, Result, figure
+from nsedu.measure.result import Result
 from nsedu.measure.statistics import ratio
 from nsedu.sampling import QUESTIONS
 from nsedu.table import Table
@@ -111,8 +112,8 @@ def compare(one: Mapping[str, Result], other: Mapping[str, Result]) -> str:
             found = ratio(second.samples(row.name), first.samples(row.name), paired=False)
             more = "more" if found.low > 1 else "less" if found.high < 1 else ""
             rows.append((
-                question, row.name, f"{figure(row.median)} {SIGNS[row.unit]}",
-                f"{figure(new.median)} {SIGNS[new.unit]}", f"{found.value:.2f}",
+                question, row.name, quantity(row.median, row.unit),
+                quantity(new.median, new.unit), f"{found.value:.2f}",
                 f"{found.low:.2f} – {found.high:.2f}", more,
             ))  # fmt: skip
             ratios.append(found.value)

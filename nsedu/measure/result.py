@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nsedu.draw.quantities import interval, quantity
 from nsedu.measure.machine import line
 from nsedu.measure.statistics import Estimate, difference, median, outliers, ratio, slope
 from nsedu.table import Table
@@ -98,6 +99,8 @@ class Result:
 
     def __getitem__(self, name: str) -> Row:
         found = {row.name: row for row in self.results}
+        if name in self.unmet:
+            raise KeyError(f"{self.question} could not measure {name!r}: {self.unmet[name]}")
         if name not in found:
             raise KeyError(f"{self.question} has no {name!r}; it has: {', '.join(found)}")
         return found[name]
@@ -185,26 +188,16 @@ class Result:
         return self.picture()._repr_mimebundle_(include, exclude)
 
 
-SIGNS = {"us": "µs", "ns": "ns", "KiB": "KiB", "Gbit/s": "Gbit/s"}
-
-
-def figure(value: float) -> str:
-    """A number with three digits that mean something."""
-    return f"{value:.{max(0, 2 - _magnitude(value))}f}"
-
-
-def _magnitude(value: float) -> int:
-    return len(str(int(abs(value)))) - 1 if abs(value) >= 1 else 0
-
-
 def _words(row: Row) -> Sequence[str]:
+    middle, low, high = interval(row.median, row.low, row.high, row.unit)
+    far = f"{row.outliers}, up to {quantity(row.worst, row.unit)}" if row.outliers else "none"
     return (
         row.name,
-        f"{figure(row.median)} {SIGNS[row.unit]}",
-        f"{figure(row.low)} – {figure(row.high)}",
-        figure(row.above),
-        f"{figure(row.p5)} – {figure(row.p95)}",
-        f"{row.outliers}, up to {figure(row.worst)}" if row.outliers else "none",
+        middle,
+        f"{low} – {high}",
+        quantity(row.above, row.unit),
+        f"{quantity(row.p5, row.unit)} – {quantity(row.p95, row.unit)}",
+        far,
         str(row.n),
     )
 

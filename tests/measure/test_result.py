@@ -7,7 +7,7 @@ import json
 import pytest
 
 from made_results import curve, result
-from nsedu.measure.result import Result, figure
+from nsedu.measure.result import Result
 
 
 def test_a_row_sums_up_all_samples() -> None:
@@ -72,9 +72,6 @@ def test_printed_it_is_a_table_with_the_machine_below_and_what_is_missing() -> N
     assert lines[-1].endswith("3 samples of each")
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(0.0123, "0.01"), (2.126, "2.13"), (12.34, "12.3"), (123.4, "123"), (12345, "12345")],
-)
-def test_a_figure_has_three_digits_that_mean_something(value: float, words: str) -> None:
-    assert figure(value) == words
+def test_what_could_not_be_measured_says_why_when_asked_for() -> None:
+    with pytest.raises(KeyError, match="fork could not measure 'depth 31': too deep"):
+        curve()["depth 31"]
