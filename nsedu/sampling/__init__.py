@@ -15,5 +15,6 @@ QUESTIONS = {
     "mount": "a mount namespace by its mounts, and a mount by the namespaces that share it",
     "network": "latency and throughput over loopback, veth, a bridge, a router, and NAT",
     "syscall": "getpid, clocks, stat, openat: outside, inside, and where it makes a difference",
+    "tools": "true in namespaces, start to exit, by unshare, bwrap, firejail, runc, podman, …",
 }
 """What can be asked, and what it measures; each is the module of that name."""

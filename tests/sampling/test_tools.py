@@ -1,0 +1,176 @@
+"""Runtimes timed for what people get: each makes namespaces, says why not, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import nsedu as ns
+from awaiting import eventually
+from nsedu.cgroups import hierarchies
+from nsedu.measure.result import Result
+from nsedu.sampling import programs, runtimes, tools
+from nsedu.sampling.operations import Refused, Stand, fork
+from nsedu.sampling.room import Room
+from nsedu.sampling.runtimes import DIRECT, DOCKER, IN_MOUNTS, IN_ROOM, Runtime
+
+RUNTIMES = {
+    runtime.name: (runtime, types)
+    for group, types in ((DIRECT, ""), (IN_MOUNTS, "mnt"), (IN_ROOM, "mnt pid"))
+    for runtime in group
+}
+
+
+def traces() -> set[str]:
+    """What the runtimes leave on a machine when they are just run."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    places = ["/run", "/dev/shm", "/tmp"]
+    tops = {w.mount + top for _, w in hierarchies() for top in ("", w.path.rstrip("/"))}
+    words = ("firejail", "podman", "libpod", "lxc", "nspawn", "crun", "runc", "nsedu-tools")
+    groups = ("payload", "supervisor", "lxc.pivot", "libpod_parent")
+    return {
+        *(line for line in mounts if any(word in line for word in words)),
+        *(f"{p}/{n}" for p in places for n in os.listdir(p) if any(word in n for word in words)),
+        *(path for top in tops for name in groups if os.path.exists(path := f"{top}/{name}")),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def answer() -> Iterator[Result]:
+    before = traces()
+    yield ns.measure("tools", 3)
+    assert traces() == before
+
+
+@pytest.mark.needs("userns")
+def test_each_tool_has_a_row_or_a_reason(answer: Result) -> None:
+    rows = {row.name for row in answer.results}
+    assert rows | answer.unmet.keys() == {"Sandbox, all eight", *RUNTIMES, DOCKER.name}
+    assert not rows & answer.unmet.keys()
+    assert {(row.n, row.unit, row.x) for row in answer.results} == {(3, "us", None)}
+    assert all(answer.unmet.values())
+
+
+@pytest.mark.needs("userns")
+def test_without_any_tool_there_is_still_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    answer = ns.measure("tools", 3)
+    assert "Sandbox, all eight" in {row.name for row in answer.results}
+    assert answer.unmet["unshare, user"] == (
+        "the program unshare is not installed: apt install util-linux."
+    )
+    assert answer.unmet["podman"].startswith("the program podman is not installed")
+
+
+def test_an_ordinary_user_is_told_what_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(programs, "lacking", lambda _: "")
+    said = {name: runtime.lacking() for name, (runtime, _) in RUNTIMES.items()}
+    assert {name for name, reason in said.items() if reason} == {"systemd-nspawn", "LXC"}
+    assert said["LXC"] == "lxc-execute needs root: ask again as root."
+
+
+INSIDE = ["/bin/sh", "-c", "readlink /proc/self/ns/user /proc/self/ns/mnt"]
+
+
+def namespaces(words: list[str]) -> set[str]:
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return {line for line in done.stdout.split() if line.startswith(("user:[", "mnt:["))}
+
+
+def of_what_it_runs(runtime: Runtime, types: str) -> tuple[set[str], set[str]]:
+    """The user and mount namespaces outside of a runtime, and those inside."""
+    if not types:
+        return namespaces(INSIDE), namespaces(runtime.command(INSIDE))
+
+    def look() -> list[list[str]]:
+        bundle = Path(runtimes.BUNDLE, "config.json")
+        config = json.loads(bundle.read_text())
+        config["process"]["args"] = INSIDE
+        bundle.write_text(json.dumps(config))
+        found = [[*namespaces(INSIDE)], [*namespaces(runtime.command(INSIDE))]]
+        room.run(["true"])  # removes what the other one has left
+        return found
+
+    room = Room(types.split(), runtime.leaves)
+    with Stand(room.enter, look) as stand:
+        outside, inside = stand.call()
+    return set(outside), set(inside)
+
+
+@pytest.mark.needs("userns", "proc")
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_what_a_tool_runs_is_in_another_namespace(name: str, answer: Result) -> None:
+    if name in answer.unmet:
+        pytest.skip(answer.unmet[name])
+    outside, inside = of_what_it_runs(*RUNTIMES[name])
+    assert len(outside) == len(inside) == 2
+    assert outside != inside
+
+
+def docker(directory: Path, script: str) -> None:
+    program = directory / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_docker_without_an_engine_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker(tmp_path, "echo Cannot connect to the Docker daemon >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(OSError, match=r"does not answer \(Cannot connect to the Docker daemon\)"):
+        tools._image().__enter__()
+
+
+def test_dockers_image_is_made_of_our_tree_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker(
+        tmp_path,
+        f'echo "$1" >> {tmp_path}/log; [ "$1" = import ] && tar -t > {tmp_path}/tree; true',
+    )
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with tools._image():
+        assert (tmp_path / "log").read_text().split() == ["version", "import"]
+    assert (tmp_path / "log").read_text().split() == ["version", "import", "rmi"]
+    tree = {line.strip("./") for line in (tmp_path / "tree").read_text().split()}
+    assert {"usr", "proc", "dev", *runtimes.LINKS} <= tree
+
+
+def test_it_is_removed_also_when_the_process_is_killed(tmp_path: Path) -> None:
+    def killed() -> None:
+        with tools._afterwards(["touch", str(tmp_path / "done")]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert died_in(killed) == -signal.SIGKILL
+    assert eventually((tmp_path / "done").exists)
+
+
+def died_in(act: Callable[[], None]) -> int:
+    pid = fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.needs("userns")
+def test_a_refused_room_is_the_reason_of_all_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refused({"failed": "mount proc", "errno": 1, "call": "mount(2)"})
+
+    def refuse(*_: object) -> Stand:
+        raise refusal
+
+    monkeypatch.setattr(tools, "Stand", refuse)
+    monkeypatch.setattr(Runtime, "lacking", lambda _: "")
+    with tools.ExitStack() as stack:
+        found = tools._in_room(stack, IN_ROOM, "mnt", "pid")
+    assert {entry.reason["failed"] for entry in found} == {"mount proc"}
+    assert [entry.name for entry in found] == [runtime.name for runtime in IN_ROOM]
