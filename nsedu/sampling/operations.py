@@ -31,7 +31,7 @@ class Operation(namedtuple("Operation", "name sample series x unit", defaults=("
         sample: takes one sample: what was measured, and the same for the null operation beside it.
         series: the curve or panel it belongs to, "" where there is but one.
         x: where on the curve, None for what is no curve.
-        unit: of both figures of the sample: "us" (µs), "KiB" or "Gbit/s".
+        unit: of both figures of the sample: "us" (µs), "ns", "KiB" or "Gbit/s".
     """
 
     __slots__ = ()

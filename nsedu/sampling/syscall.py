@@ -6,10 +6,9 @@ eight types, its clocks a day ahead.  Each makes the call 200 times over in a lo
 (`repeated`), and what is given is the time of one.  The null operation is the same loop around a
 function that does nothing.
 
-Both open the same files, for where a file's entry lies in the kernel's tables makes more of a
-difference than any namespace.  They lie in a tmpfs that is mounted in a mount namespace around
-both, so that nothing is left of them.  Paths are relative, so there is no mount on the way but
-where the name says so.
+Both open the same files, so that the kernel finds the same entries in its tables for both.  The
+files lie in a tmpfs that is mounted in a mount namespace around both, so that nothing is left of
+them.  Paths are relative: there is no mount on the way but where the name says so.
 
 Further rows show what namespaces are used for: a file system in layers, a mount at every component
 of a path, an id map of many lines.  And one process, outside, reads /proc/PID/status of two others:
@@ -120,12 +119,16 @@ def _by_place(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet
     }
     only = {"on overlayfs": near, f"through {DEEP} mounts": deep}
     stands = {place: _stand(stack, go, *calls.values()) for place, go in places.items()}
-    return [
+    found: list[Operation | Unmet] = [
         _row(stand, which, f"{call} {place}", call)
         for which, call in enumerate(calls)
         for place, stand in stands.items()
-        if only.get(place, call) == call
+        if only.get(place, call) == call and isinstance(stand, Stand)
     ]
+    for place, stand in stands.items():
+        if isinstance(stand, Refused):
+            found.append(Unmet(f"{only.get(place, 'every call')} {place}", stand.message))
+    return found
 
 
 def _call(loop: Loop, name: str, *arguments: int | bytes, times: int = 200) -> Callable[[], Sample]:
@@ -226,10 +229,11 @@ def _write_maps(lines: int, pid: int) -> None:
         granted = idmaps.grants(f"/etc/sub{kind}", os.geteuid())
         others = [entry.outside for entry in granted if entry.count >= lines - 1][:1]
         ranges = [IdRange(n, base + n - 1, 1) for base in others for n in range(1, lines)]
-        with step(f"new{kind}map"):
-            build.ask_for_map(
-                f"new{kind}map", pid, [IdRange(0, first, 1), *ranges], f"/etc/sub{kind}"
-            )
+        program = f"new{kind}map"
+        try:
+            build.ask_for_map(program, pid, [IdRange(0, first, 1), *ranges], f"/etc/sub{kind}")
+        except OSError as error:  # whose text has all the lines
+            raise build.StepFailed(program, error.errno or 0, program) from None
 
 
 def _by_depth(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import nsedu as ns
-from nsedu import idmaps, nstypes
+from nsedu import build, idmaps, nstypes
 from nsedu.measure import Result
 from nsedu.sampling import repeated, syscall
 from nsedu.sampling.operations import Operation, Stand, Unmet
@@ -119,6 +119,22 @@ def test_without_a_grant_the_long_id_map_alone_is_unmet(monkeypatch: pytest.Monk
     assert isinstance(short, Operation)
     assert isinstance(long, Unmet)
     assert (long.reason["failed"], long.reason["errno"]) == ("newuidmap", errno.ENOENT)
+
+
+@pytest.mark.needs("userns")
+def test_where_there_is_no_inside_the_outside_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(then: object = None) -> None:
+        raise build.StepFailed("unshare net", errno.EPERM, "unshare(2)")
+
+    monkeypatch.setattr(syscall, "_inside", refused)
+    with ExitStack() as stack:
+        found = syscall._by_place(stack, Loop())
+    able = [row.name for row in found if isinstance(row, Operation)]
+    assert able == [f"{call} outside" for call in PAIRED]
+    unmet = {row.name: row.reason["failed"] for row in found if isinstance(row, Unmet)}
+    assert unmet == dict.fromkeys(
+        ("every call inside", "openat 1 on overlayfs", "openat 16 through 16 mounts"), "unshare net"
+    )
 
 
 def test_the_loop_makes_as_many_calls_as_said_and_hands_on_each_result() -> None:
