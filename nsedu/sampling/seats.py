@@ -94,9 +94,7 @@ class Seat:
     def _succeed(self, order: tuple[int, int], there: socket.socket) -> None:
         """In a new process: wait for the place and sit there, until told to exit."""
         try:
-            for seat in taken:  # a process must not keep others alive
-                os.close(seat.order)
-            os.close(order[1])
+            os.close(order[1])  # whoever sits ends with the process that can tell them to
             if self.pid:
                 self._words[_FREED] = self._wait(there)
             else:
@@ -145,4 +143,4 @@ def late(name: str) -> build.StepFailed:
 
 
 taken: list[Seat] = []
-"""All seats of this process: none of those who sit there may keep another's alive."""
+"""The seats of this process."""
