@@ -12,6 +12,7 @@ QUESTIONS = {
     "destroy": "how long a namespace outlives its last process: until reaped, and until gone",
     "enter": "setns(2) into each type, and into all eight one by one and at once",
     "fork": "a child born, ended and waited for, by the depth of PID namespaces",
+    "memory": "kernel memory of a namespace of each type, in slabs and charged to its maker",
     "mount": "a mount namespace by its mounts, and a mount by the namespaces that share it",
     "network": "latency and throughput over loopback, veth, a bridge, a router, and NAT",
     "syscall": "getpid, clocks, stat, openat: outside, inside, and where it makes a difference",
