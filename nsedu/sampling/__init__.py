@@ -17,5 +17,6 @@ QUESTIONS = {
     "network": "latency and throughput over loopback, veth, a bridge, a router, and NAT",
     "syscall": "getpid, clocks, stat, openat: outside, inside, and where it makes a difference",
     "tools": "true in namespaces, start to exit, by unshare, bwrap, firejail, runc, podman, …",
+    "vm": "a virtual machine from the start of qemu to its first line from user space",
 }
 """What can be asked, and what it measures; each is the module of that name."""

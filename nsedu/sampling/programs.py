@@ -83,13 +83,13 @@ def ended(pid: int, seconds: float | None = None) -> int | None:
         os.close(pidfd)
 
 
-def run(words: Sequence[str]) -> float:
-    """Run a program from start to exit; returns what it took, in µs.
+def run(words: Sequence[str], stdin: int | None = None) -> float:
+    """Run a program from start to exit; returns what it took, in µs. Arguments as of `start`.
 
     Raises:
         OSError: a sentence on why it did not end well.
     """
-    started = _starting(words)
+    started = _starting(words, stdin)
     begun = time.perf_counter_ns()
     status = ended(started())
     taken = time.perf_counter_ns() - begun
