@@ -141,9 +141,7 @@ def boot(words: list[str], seconds: float) -> float:
     if FIRST_LINE.encode() not in said:
         lines = said.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing at all")
-        raise OSError(
-            f"the guest came to no line of its own within {seconds:g} s; qemu said: {last}"
-        )
+        raise OSError(f"no guest came to a line of its own in {seconds:g} s; qemu said: {last}")
     return taken / 1000
 
 
