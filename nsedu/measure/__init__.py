@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from nsedu import explain
 from nsedu.client import ROOT, environment
@@ -59,15 +59,11 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
     code = _START.format(path=[ROOT, *sys.path], question=question, repeat=repeat, budget=budget)
     about = record()
     with _small_process(code) as lines:
-        opening = next(lines, {})
+        opening = next(lines)
         if "failed" in opening:
             raise explain.error(opening)
-        if "operations" not in opening:
-            raise RuntimeError(f"the process that measures {question} died before it began.")
         rounds = _rounds(lines, question, opening["rounds"])
     described = opening["operations"]
-    if described and not rounds:
-        raise RuntimeError(f"the process that measures {question} died before its first round.")
     measured = tuple(
         Measured(*named, *zip(*taken, strict=True))
         for named, taken in zip(described, zip(*rounds, strict=True), strict=True)
@@ -97,15 +93,14 @@ def _rounds(lines: Iterator[dict[str, Any]], question: str, total: int) -> list[
 
 @contextlib.contextmanager
 def _small_process(code: str) -> Iterator[Iterator[dict[str, Any]]]:
-    """The worker's lines, each a JSON object; however the block ends, the worker is gone after."""
+    """What the worker says; however the block ends, the worker is gone after."""
     worker = subprocess.Popen(
         [sys.executable, "-I", "-S", "-X", "utf8", "-c", code], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, start_new_session=True, env=environment(),
     )  # fmt: skip
     assert worker.stdout is not None
     try:
-        yield _messages(worker.stdout)
-        worker.wait()
+        yield _messages(worker)
     finally:
         if worker.poll() is None:
             worker.send_signal(signal.SIGTERM)  # it takes down what it has built, and ends
@@ -116,9 +111,17 @@ def _small_process(code: str) -> Iterator[Iterator[dict[str, Any]]]:
         worker.stdout.close()
 
 
-def _messages(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+def _messages(worker: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """What the worker says until it has ended well.
+
+    Raises:
+        RuntimeError: it has died; what it said of that stands on the standard error.
+    """
+    assert worker.stdout is not None
     while True:
         try:
-            yield marshal.load(stream)
+            yield marshal.load(worker.stdout)
         except EOFError:
-            return
+            break
+    if status := worker.wait():
+        raise RuntimeError(f"the process that takes the samples has died (status {status}).")

@@ -67,6 +67,20 @@ def test_the_machine_is_recorded() -> None:
     assert line(machine).startswith(f"Linux {os.uname().release}, ")
 
 
+@pytest.mark.needs("userns")
+def test_a_measuring_process_that_dies_is_an_error_and_no_shorter_answer() -> None:
+    mark = f"nsedu-killed-{os.getpid()}"
+    done = subprocess.Popen(
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "NSEDU_MARK": mark},
+    )  # fmt: skip
+    assert eventually(lambda: len(marked(mark)) > 10)
+    children = Path(f"/proc/{done.pid}/task/{done.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    assert "the process that takes the samples has died (status -9)" in done.communicate()[1]
+    assert eventually(lambda: marked(mark) == [])
+
+
 SLOW = "import nsedu; print('begun', flush=True); nsedu.measure('fork', 100_000)"
 
 
