@@ -64,7 +64,7 @@ PIECE = 128 * 1024
 BUFFER = 1024 * 1024
 """What is asked for with SO_SNDBUF and SO_RCVBUF; a system may grant less (socket(7), wmem_max)."""
 
-_FIRST_TRIPS, _TRIPS = 5, 50
+_FIRST_TRIPS, _TRIPS = 5, 10
 _FIRST, _WINDOW = 3_000_000, 10_000_000  # ns
 _LAST = b"!"
 _ORDER = 100  # bytes, more than any order or answer has
@@ -132,6 +132,7 @@ class Client:
             except (OSError, paths.NotLaid) as error:
                 self._refused[name] = str(error)
         self._cores = os.sched_getaffinity(0)
+        self._enough = mmap.mmap(-1, 1)  # shared with the server, which says so
         self._piece = mmap.mmap(-1, PIECE)
         self._piece.write(b"." * PIECE)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -141,7 +142,8 @@ class Client:
                 self._control.close()  # or it would not see the client end
                 for near, _ in pairs.values():
                     near.close()
-                _serve(theirs, {which: far for which, (_, far) in pairs.items()})
+                ends = {which: far for which, (_, far) in pairs.items()}
+                _serve(theirs, ends, self._enough)
             finally:
                 os._exit(0)
         theirs.close()
@@ -178,17 +180,16 @@ class Client:
         return (_clock() - start) / 1000 / _TRIPS
 
     def _throughput(self, name: str) -> float:
-        opens = _clock() + _FIRST
-        closes = opens + _WINDOW
-        self._order("throughput", name, opens, closes)
+        self._enough[0] = 0
+        self._order("throughput", name)
         end = self._ends["throughput", name]
-        while _clock() < closes:
+        while not self._enough[0]:
             end.send(self._piece)
         end.send(_LAST)
         return marshal.loads(self._control.recv(_ORDER))
 
-    def _order(self, series: str, name: str, *numbers: int) -> None:
-        self._control.send(marshal.dumps((series, name, *numbers)))
+    def _order(self, series: str, name: str, *trips: int) -> None:
+        self._control.send(marshal.dumps((series, name, *trips)))
 
 
 def _unix() -> Pair:
@@ -206,29 +207,32 @@ def _trips(end: socket.socket, count: int) -> None:
             raise ConnectionError("the server has ended")
 
 
-def _serve(control: socket.socket, ends: dict[tuple[str, str], socket.socket]) -> None:
+def _serve(
+    control: socket.socket, ends: dict[tuple[str, str], socket.socket], enough: mmap.mmap
+) -> None:
     """Do as the client says, until it has ended."""
     buffer = mmap.mmap(-1, PIECE)
     while order := control.recv(_ORDER):
-        series, name, *numbers = marshal.loads(order)
+        series, name, *trips = marshal.loads(order)
         end = ends[series, name]
         if series == "latency":
-            for _ in range(*numbers):
+            for _ in range(*trips):
                 end.send(end.recv(1))
         else:
-            control.send(marshal.dumps(_received(end, buffer, *numbers)))
+            control.send(marshal.dumps(_received(end, buffer, enough)))
 
 
-def _received(end: socket.socket, buffer: mmap.mmap, opens: int, closes: int) -> float:
-    """How many Gbit/s arrive between two points in time; all that still comes is read, too."""
-    got = last = 0
+def _received(end: socket.socket, buffer: mmap.mmap, enough: mmap.mmap) -> float:
+    """How many Gbit/s arrive; what was already on its way is read to its last byte, too."""
+    opens = _clock() + _FIRST
     while _clock() < opens:
         end.recv_into(buffer)
-    start = now = _clock()
-    while now < closes:
-        last = end.recv_into(buffer)
-        got += last
+    got, start = 0, _clock()
+    now = start
+    while now < start + _WINDOW:
+        got += (count := end.recv_into(buffer))
         now = _clock()
-    while last and buffer[last - 1 : last] != _LAST:
-        last = end.recv_into(buffer)
+    enough[0] = 1
+    while count and buffer[count - 1 : count] != _LAST:
+        count = end.recv_into(buffer)
     return got * 8 / (now - start)
