@@ -23,6 +23,7 @@ from nsedu.sampling import QUESTIONS
 __all__ = ["QUESTIONS", "Result", "measure"]
 
 MOST_ROUNDS = 100_000
+_SOON = 5  # seconds: who waits no longer needs no bar of progress
 _START = (
     "import sys; sys.path[:] = {path!r}; from nsedu.sampling.worker import main;"
     " main({question!r}, {repeat}, {budget})"
@@ -62,7 +63,8 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
         opening = next(lines)
         if "failed" in opening:
             raise explain.error(opening)
-        rounds = _rounds(lines, question, opening["rounds"])
+        silent = budget is not None and budget <= _SOON
+        rounds = _rounds(lines, question, opening["rounds"], silent)
     described = opening["operations"]
     measured = tuple(
         Measured(*named, *zip(*taken, strict=True))
@@ -79,12 +81,14 @@ def _sentence(reason: str | dict[str, Any]) -> str:
     return " ".join(str(explain.error(reason)).split())
 
 
-def _rounds(lines: Iterator[dict[str, Any]], question: str, total: int) -> list[Any]:
+def _rounds(lines: Iterator[dict[str, Any]], question: str, total: int, silent: bool) -> list[Any]:
     """The rounds as they come, with a bar of progress that goes when it is full."""
     from tqdm.auto import tqdm
 
     rounds: list[Any] = []
-    with tqdm(desc=question, total=total, unit="round", leave=False, delay=1) as bar:
+    with tqdm(
+        desc=question, total=total, unit="round", leave=False, disable=silent, delay=1
+    ) as bar:
         for line in lines:
             rounds += line["rounds"]
             bar.update(len(line["rounds"]))
