@@ -15,6 +15,7 @@ QUESTIONS = {
     "memory": "kernel memory of a namespace of each type, in slabs and charged to its maker",
     "mount": "a mount namespace by its mounts, and a mount by the namespaces that share it",
     "network": "latency and throughput over loopback, veth, a bridge, a router, and NAT",
+    "scale": "a namespace more, and a look at them all, with 1, 10, 100, 1000 of them standing",
     "syscall": "getpid, clocks, stat, openat: outside, inside, and where it makes a difference",
     "tools": "true in namespaces, start to exit, by unshare, bwrap, firejail, runc, podman, …",
     "vm": "a virtual machine from the start of qemu to its first line from user space",
