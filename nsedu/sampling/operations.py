@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import marshal
 import os
+import signal
 import time
 from collections import namedtuple
 
@@ -147,9 +148,18 @@ def fork() -> int:
     return syscalls.clone(0)
 
 
+def bind() -> None:
+    """Have the calling process killed when its parent ends, even in the middle of a call.
+
+    To be called again after any change of ids or user namespace, which undoes it (prctl(2)).
+    """
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def descend() -> None:
     """Fork, and return in the child; the caller waits for it and ends."""
     pid = fork()
+    bind()
     if pid:
         os.waitpid(pid, 0)
         os._exit(0)
@@ -236,7 +246,9 @@ class Stand:
         if self.pid == 0:
             try:
                 _leave_others(self._orders, answers)
+                bind()
                 os.write(up, _answer(lambda: prepare() and None))
+                bind()
                 while which := os.read(down, 1):
                     os.write(up, _answer(functions[which[0]]))
             finally:

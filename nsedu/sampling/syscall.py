@@ -33,6 +33,7 @@ from nsedu.sampling.operations import (
     Stand,
     Unmet,
     able,
+    bind,
     descend,
     in_child,
     libc,
@@ -204,6 +205,7 @@ def _mapped(born: Callable[[], int], write_maps: Callable[[int], None]) -> None:
     if pid:
         write_maps(pid)
         os.write(write, b"!")
+        bind()
         os.waitpid(pid, 0)
         os._exit(0)
     os.close(write)

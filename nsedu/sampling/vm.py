@@ -25,10 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from nsedu import syscalls
 from nsedu.sampling import programs
 from nsedu.sampling.initramfs import FIRST_LINE, busybox, initramfs
-from nsedu.sampling.operations import Operation, Unmet, fork, in_turns
+from nsedu.sampling.operations import Operation, Unmet, bind, fork, in_turns
 
 TITLE = "From the start of a virtual machine to its first line from user space"
 ROUNDS = 5
@@ -36,7 +35,6 @@ ROUNDS = 5
 PATIENCE = {"kvm": 3.0, "tcg": 60.0}
 """Seconds that a guest may take to boot."""
 NAMES = {"kvm": "KVM", "tcg": "emulated (TCG)"}
-_PR_SET_PDEATHSIG = 1
 
 
 class Platform(NamedTuple):
@@ -159,7 +157,7 @@ def _start(words: list[str], output: int) -> int:
     pid = fork()
     if pid == 0:
         try:
-            syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            bind()
             null = os.open(os.devnull, os.O_RDONLY)
             for fd, to in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(fd, to)

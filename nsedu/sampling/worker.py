@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 
+from nsedu import syscalls
 from nsedu.sampling.operations import Operation, Refused, Unmet
 
 TYPE_CHECKING = False  # see agent.py, "Light"
@@ -27,6 +28,7 @@ FEWEST = 3
 """Rounds that are taken however small the budget."""
 
 _SILENCE = 0.5  # seconds
+_PATIENCE = 3  # seconds
 
 
 def main(question: str, repeat: int | None, budget: float | None) -> None:
@@ -35,7 +37,8 @@ def main(question: str, repeat: int | None, budget: float | None) -> None:
     First {"title", "rounds", "operations", "unmet"}, then {"rounds": [((value, null), …), …]} as
     they come; or what `facts.failure` says alone, when nothing at all could be measured.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is taken down again
+    signal.signal(signal.SIGTERM, _end)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
     start = time.monotonic()
     module = importlib.import_module(f"nsedu.sampling.{question}")
     # Forks share this process's memory until someone writes to it; the collector writes everywhere.
@@ -57,6 +60,12 @@ def main(question: str, repeat: int | None, budget: float | None) -> None:
         _say({"title": module.TITLE, "rounds": rounds, "operations": described, "unmet": missing})
         if able:
             _tell(rounds_of(able, rounds, start + budget if budget else None))
+
+
+def _end(*_: object) -> None:
+    """Take everything down again; what does not let itself be taken down is killed with this."""
+    signal.alarm(_PATIENCE)
+    sys.exit(1)
 
 
 def _say(message: dict[str, Any]) -> None:

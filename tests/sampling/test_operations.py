@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 
 import pytest
@@ -85,6 +86,22 @@ def test_stands_end_with_the_process_that_made_them() -> None:
         return int(stand.call())
 
     assert ended(in_child(orphan))
+
+
+@pytest.mark.needs("userns", "pid")
+def test_even_in_the_middle_of_a_call_they_end_with_it() -> None:
+    def go_inside() -> None:
+        able()
+        syscalls.unshare(nstypes.get("pid").flag)
+        descend()
+
+    def orphans() -> list[int]:
+        stand = Stand(go_inside, lambda: int(os.readlink("/proc/self")), lambda: time.sleep(60))
+        found = [stand.pid, stand.call(0)]
+        os.write(stand._orders, b"\1")  # it does not hear of the end of its orders now
+        return found
+
+    assert all(ended(pid) for pid in in_child(orphans))
 
 
 def test_a_refused_call_is_told_with_its_step() -> None:
