@@ -78,7 +78,7 @@ def test_when_none_boots_qemus_last_line_is_the_reason(
 
 def test_a_guest_that_hangs_is_ended_in_time() -> None:
     with pytest.raises(OSError, match=r"line of its own in 0.3 s; qemu said: nothing at all"):
-        vm.boot(["sh", "-c", "sleep 1000"], 0.3)
+        vm.boot(["sh", "-c", "exec sleep 1000"], 0.3)
 
 
 def test_qemu_ends_with_the_process_that_started_it_even_if_that_is_killed() -> None:
