@@ -1,17 +1,20 @@
 """What namespaces cost as people get them: from the start of a tool to its exit, for `true` inside.
 
 Each tool is started by posix_spawn(3), without a shell, and waited for; the null operation is
-`true` by itself, started and waited for in the same way by the same process.  So what is above it
-is the tool's own work and what it asks of the kernel.  `runtimes` has the words of each; all that
-change the root file system get the same one.  Our own sandbox is asked of an agent that runs, as in
-a notebook: made, `true` run in it, closed.
+`true` by itself, started and waited for in the same way by the same process.  All that change the
+root file system get the same one, and `runtimes` has the words of each.  Our own sandbox is asked
+of an agent that runs already, as in a notebook: made, `true` run in it, closed.
 
-The tools do not all do the same.  bwrap, unshare with all its options and our sandbox make every
-type or nearly so; runc, crun, LXC and systemd-nspawn no user namespace for root, and no time
-namespace; firejail leaves network, IPC and UTS alone.  runc, crun, LXC and systemd-nspawn make
-control groups, too, if root runs them.  Two warm the way for each other: a tool that has just run
-has its files and the kernel's code in the caches, so each is run once untimed before its sample,
-but for those that take so long that it hardly matters.
+A tool that has just run finds its files and the kernel's code in the caches.  One that follows a
+slow one does not, and takes up to a tenth more; so the quick ones are run a few times untimed
+before each sample.  That is how hyperfine(1) measures, too.
+
+The tools do not all do the same.  `unshare` with all its options and our sandbox make all eight
+types; bwrap all but time; runc, crun, LXC and systemd-nspawn neither time nor, for root, user;
+podman, as called here, not cgroup either; firejail mnt, UTS, IPC and PID.  runc, crun, LXC and
+systemd-nspawn also make control groups for root.  And what is above `true` is not all namespaces:
+firejail sleeps for 20 ms before it waits for its child, and systemd-nspawn spends four fifths of
+its time on compiling seccomp filters (SYSTEMD_SECCOMP=0 shows it).
 """
 
 from __future__ import annotations

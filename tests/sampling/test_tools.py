@@ -76,42 +76,50 @@ def test_an_ordinary_user_is_told_what_needs_root(monkeypatch: pytest.MonkeyPatc
     assert said["LXC"] == "lxc-execute needs root: ask again as root."
 
 
-INSIDE = ["/bin/sh", "-c", "readlink /proc/self/ns/user /proc/self/ns/mnt"]
+INSIDE = ["/bin/sh", "-c", f"cd /proc/self/ns; exec readlink {' '.join(ns.TYPES)}"]
 
 
-def namespaces(words: list[str]) -> set[str]:
+def namespaces(words: list[str]) -> list[str]:
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return {line for line in done.stdout.split() if line.startswith(("user:[", "mnt:["))}
+    return [line for line in done.stdout.split() if ":[" in line]
 
 
-def of_what_it_runs(runtime: Runtime, types: str) -> tuple[set[str], set[str]]:
-    """The user and mount namespaces outside of a runtime, and those inside."""
-    if not types:
-        return namespaces(INSIDE), namespaces(runtime.command(INSIDE))
+def made_by(runtime: Runtime, types: str) -> set[str]:
+    """The types of the namespaces in which a runtime runs something, and which are not ours."""
+    room = Room(types.split(), runtime.leaves)
 
     def look() -> list[list[str]]:
-        bundle = Path(runtimes.BUNDLE, "config.json")
-        config = json.loads(bundle.read_text())
-        config["process"]["args"] = INSIDE
-        bundle.write_text(json.dumps(config))
-        found = [[*namespaces(INSIDE)], [*namespaces(runtime.command(INSIDE))]]
-        room.run(["true"])  # removes what the other one has left
+        if types:  # crun and runc read there what they are to run
+            bundle = Path(runtimes.BUNDLE, "config.json")
+            config = json.loads(bundle.read_text())
+            config["process"]["args"] = INSIDE
+            bundle.write_text(json.dumps(config))
+        found = [namespaces(INSIDE), namespaces(runtime.command(INSIDE))]
+        if types:
+            room.run(["true"])  # removes what the other one has left
         return found
 
-    room = Room(types.split(), runtime.leaves)
-    with Stand(room.enter, look) as stand:
-        outside, inside = stand.call()
-    return set(outside), set(inside)
+    if types:
+        with Stand(room.enter, look) as stand:
+            outside, inside = stand.call()
+    else:
+        outside, inside = look()
+    assert len(outside) == len(inside) == len(ns.TYPES)
+    return {line.split(":")[0] for line in set(inside) - set(outside)}
 
 
 @pytest.mark.needs("userns", "proc")
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_what_a_tool_runs_is_in_another_namespace(name: str, answer: Result) -> None:
+def test_what_a_tool_runs_is_in_new_namespaces(name: str, answer: Result) -> None:
     if name in answer.unmet:
         pytest.skip(answer.unmet[name])
-    outside, inside = of_what_it_runs(*RUNTIMES[name])
-    assert len(outside) == len(inside) == 2
-    assert outside != inside
+    made = made_by(*RUNTIMES[name])
+    if name == "unshare, user":
+        assert made == {"user"}
+    elif name == "unshare, all eight":
+        assert made == set(ns.TYPES)
+    else:
+        assert made >= {"mnt", "uts", "ipc", "pid"}
 
 
 def docker(directory: Path, script: str) -> None:
