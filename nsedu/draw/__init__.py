@@ -1,4 +1,4 @@
-"""Pictures of what a look at the machine found: records in, a `Picture` out.
+"""Pictures of what a look at the machine or a measurement found: records in, a `Picture` out.
 
 A picture's module is imported when the picture is first drawn.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nsedu.draw.changes import diff
     from nsedu.draw.clock_lines import clocks
     from nsedu.draw.comparison import compare
+    from nsedu.draw.costs import costs
     from nsedu.draw.id_maps import idmap
     from nsedu.draw.ipc_boxes import ipc
     from nsedu.draw.mount_tree import mounts
@@ -30,6 +31,7 @@ __all__ = [
     "clocks",
     "compare",
     "control_groups",
+    "costs",
     "diff",
     "hierarchy",
     "idmap",
@@ -48,6 +50,7 @@ _HOME = {
     "clocks": "clock_lines",
     "compare": "comparison",
     "control_groups": "cgroup_tree",
+    "costs": "costs",
     "diff": "changes",
     "hierarchy": "boxed",
     "idmap": "id_maps",

@@ -76,11 +76,21 @@ class Canvas:
             f"{_DASHES if dashed else ''}/>"
         )
 
-    def path(self, points: str, stroke: str, line: float = 1, dashed: bool = False) -> None:
-        """An open line, in the path language of SVG."""
+    def path(
+        self,
+        points: str,
+        stroke: str,
+        line: float = 1,
+        dashed: bool = False,
+        *,
+        fill: str = "none",
+        faint: float = 1,
+    ) -> None:
+        """A line, in the path language of SVG; ``faint`` is its opacity."""
+        opacity = "" if faint == 1 else f' opacity="{faint:g}"'
         self._shapes.append(
-            f'<path d="{points}" fill="none" stroke="{stroke}" stroke-width="{_number(line)}"'
-            f"{_DASHES if dashed else ''}/>"
+            f'<path d="{points}" fill="{fill}" stroke="{stroke}" stroke-width="{_number(line)}"'
+            f"{_DASHES if dashed else ''}{opacity}/>"
         )
 
     def line(self, x: float, y: float, to_x: float, to_y: float, stroke: str) -> None:
