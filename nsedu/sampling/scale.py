@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from nsedu.sampling.operations import Sample
 
 TITLE = "What a namespace more takes, and a look at them, by how many stand"
-ROUNDS = 20
+ROUNDS = 15
 LEVELS = {"uts": (1, 10, 100, 1000), "net": (1, 10, 100)}
 _SPARE = 30  # descriptors for other things
 _LOOKED_AT = "uts"
