@@ -20,6 +20,7 @@ from nsedu.facts import facts
 from nsedu.nstypes import CATALOGUE, NAMES
 from nsedu.observe import newest
 from nsedu.process import CommandFailed, CommandTimedOut
+from nsedu.sampling import vm
 from nsedu.sandbox import Sandbox
 from nsedu.table import Table
 
@@ -193,6 +194,15 @@ def _program(name: str, *check: str) -> Callable[[], str | None]:
     return probe
 
 
+def _virtual_machine() -> str | None:
+    """Whether all its parts are there; to boot one would take seconds."""
+    try:
+        vm.parts()
+    except OSError as lacking:
+        return str(lacking)
+    return None
+
+
 _LAYERS = "lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work,userxattr"
 _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     "proc": ("a fresh /proc in a new pid namespace", _sandbox("mnt", "pid")),
@@ -241,6 +251,7 @@ _PROBES: dict[str, tuple[str, Callable[[], str | None]]] = {
     "ps": ("processes listed", _program("ps")),
     "hostname": ("host names set from the shell", _program("hostname")),
     "docker": ("a container engine", _program("docker", "info")),
+    "vm": ("a virtual machine of one's own", _virtual_machine),
 }
 NEEDS = ("userns", *NAMES, *_PROBES, *newest.PROBES)
 """What a notebook or a cell may say it needs, in its metadata `nsedu.needs`.
