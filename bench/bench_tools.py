@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nsedu.sampling.runtimes import DIRECT, TRUE
+from nsedu.sampling.runtimes import RUNTIMES, TRUE
 
 RUNS = 3
 ROUNDS = 100  # of hyperfine, before ours and after: a drift evens out
@@ -52,9 +52,8 @@ def main() -> None:
     if shutil.which("hyperfine") is None:
         print("The program hyperfine is not installed, so there is nothing to compare with.")
         return
-    commands = {
-        runtime.name: runtime.command([TRUE]) for runtime in DIRECT if not runtime.lacking()
-    }
+    direct = [runtime for runtime in RUNTIMES if not runtime.room and not runtime.lacking()]
+    commands = {runtime.name: runtime.command([TRUE]) for runtime in direct}
     for _ in range(RUNS):
         run(commands)
 

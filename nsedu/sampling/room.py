@@ -2,83 +2,92 @@
 
 It is a mount namespace, mostly with a PID namespace, for an ordinary user in a user namespace.
 What is written to /run or /dev/shm there, mounted or left running ends with the room, and the room
-with the process that asked for it, even if that is killed.  Control groups alone reach beyond it.
+with the process that asked for it, even if that is killed.  Control groups alone reach beyond it:
+`without_new_groups` removes those.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nsedu import build, cgroups, idmaps, nstypes, syscalls
 from nsedu.sampling import programs, runtimes
+from nsedu.sampling.afterwards import afterwards
 from nsedu.sampling.operations import descend, fork, own_user_namespace
 from nsedu.sampling.runtimes import ROOM, TREE
 
 
-class Room:
-    """Where programs are run; a `Stand` calls the methods, `enter` first of all.
+def enter(types: tuple[str, ...]) -> None:
+    """Bring the calling process into a room, or its child as first process, and furnish it.
 
     Args:
-        types: its namespaces: "mnt", and "pid" for those that work there.
-        leaves: the names of control groups that a program may leave behind.
+        types: the room's namespaces: "mnt", and "pid" for those that work there.
+
+    Raises:
+        StepFailed: a step was refused.
     """
+    rootless = os.geteuid() != 0
+    if rootless:
+        _wide_user_namespace()
+    try:
+        syscalls.unshare(nstypes.flags(types))
+    except OSError as error:
+        raise build.StepFailed("unshare mnt", error.errno or 0, "unshare(2)") from None
+    if "pid" in types:
+        descend()
+    build.prepare({"types": types, "joined": [], "cgroups": {}, "hostname": None})
+    # Where both versions of cgroups are mounted crun refuses to work, so the second is hidden.
+    for place in ("/run", "/dev/shm", "/sys/fs/cgroup/unified"):
+        if os.path.isdir(place):
+            syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID)
+    os.makedirs(f"{ROOM}/lxc")
+    runtimes.lay_out(TREE)
+    _write("bundle/config.json", json.dumps(runtimes.oci(rootless)))
+    _write("lxc.conf", runtimes.lxc())
+    os.environ.update(HOME=ROOM, XDG_RUNTIME_DIR=ROOM, TMPDIR=ROOM)
 
-    def __init__(self, types: Sequence[str], leaves: Sequence[str]) -> None:
-        self._types, self._leaves = list(types), leaves
-        self._groups: list[str] = []
 
-    def enter(self) -> None:
-        """Bring the calling process into the room, or its child as first process, and furnish it.
+def run(words: Sequence[str]) -> float | str:
+    """What a program took from start to exit, in µs, or a sentence on why it did not work.
 
-        Raises:
-            StepFailed: a step was refused.
-        """
-        rootless = os.geteuid() != 0
-        if rootless:
-            _wide_user_namespace()
-        try:
-            syscalls.unshare(nstypes.flags(self._types))
-        except OSError as error:
-            raise build.StepFailed("unshare mnt", error.errno or 0, "unshare(2)") from None
-        if "pid" in self._types:
-            descend()
-        build.prepare({"types": self._types, "joined": [], "cgroups": {}, "hostname": None})
-        self._groups = [
-            group
-            for _, where in cgroups.hierarchies()
-            for top in sorted({"", where.path.rstrip("/")})
-            for name in self._leaves
-            if not os.path.exists(group := f"{where.mount}{top}/{name}")
-        ]
-        # Where both versions of cgroups are mounted crun refuses to work, so the second is hidden.
-        for place in ("/run", "/dev/shm", "/sys/fs/cgroup/unified"):
-            if os.path.isdir(place):
-                syscalls.mount("tmpfs", place, "tmpfs", syscalls.MS_NOSUID)
-        os.makedirs(f"{ROOM}/lxc")
-        runtimes.lay_out(TREE)
-        _write("bundle/config.json", json.dumps(runtimes.oci(rootless)))
-        _write("lxc.conf", runtimes.lxc())
-        os.environ.update(HOME=ROOM, XDG_RUNTIME_DIR=ROOM, TMPDIR=ROOM)
+    In a room with a PID namespace, what it left running has ended, too, when this returns.
+    """
+    try:
+        return programs.run(words)
+    except OSError as error:
+        return str(error)
+    finally:
+        _reap()
 
-    def run(self, words: Sequence[str]) -> float | str:
-        """What a program took from start to exit, in µs, or a sentence on why it did not work.
 
-        Whatever it left behind has ended, or was removed, when this returns.
-        """
-        try:
-            return programs.run(words)
-        except OSError as error:
-            return str(error)
-        finally:
-            _reap()
-            for group in self._groups:
-                _remove(group)
+@contextlib.contextmanager
+def without_new_groups(names: Sequence[str]) -> Iterator[None]:
+    """Remove the control groups of these names that are there after the block, but not before.
+
+    Args:
+        names: of groups in the caller's own group, or at the top of a hierarchy.
+    """
+    groups = [
+        group
+        for _, where in cgroups.hierarchies()
+        for top in sorted({"", where.path.rstrip("/")})
+        for name in names
+        if not os.path.exists(group := f"{where.mount}{top}/{name}")
+    ]
+
+    def remove() -> None:
+        # Whoever is in one may be about to end: a room's processes do so a little after the room.
+        deadline = time.monotonic() + 2
+        while cgroups.remove(groups) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    with afterwards(remove):
+        yield
 
 
 def _wide_user_namespace() -> None:
@@ -117,17 +126,6 @@ def _reap() -> None:
         while time.monotonic() < deadline:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
                 time.sleep(0.001)
-
-
-def _remove(group: str) -> None:
-    """Remove a control group, which may be busy for a moment after its last process has ended."""
-    for _ in range(100):
-        try:
-            return os.rmdir(group)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                return
-        time.sleep(0.001)
 
 
 def _write(name: str, text: str) -> None:

@@ -27,15 +27,18 @@ BOUND = ["/usr", *(f"/{name}" for name in _TOP if name not in LINKS)]
 _EMPTY = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var")
 
 
-class Runtime(namedtuple("Runtime", "name words needs_root leaves also", defaults=(False, (), ()))):
+class Runtime(
+    namedtuple("Runtime", "name words room needs_root leaves also", defaults=((), False, (), ()))
+):
     """A program that runs another in namespaces.
 
     Attributes:
         name: what it is called in the answer.
         words: the program and its arguments, up to the program inside.
+        room: the namespaces of the room that it is run in, () if it leaves nothing behind.
         needs_root: whether an ordinary user cannot use it.
-        leaves: control groups that it makes and leaves: their names, in the caller's group or at
-            the top of the hierarchy.
+        leaves: control groups that it leaves behind, always or when it is killed: their names, in
+            the caller's group or at the top of the hierarchy.
         also: programs that it needs beside.
     """
 
@@ -56,6 +59,10 @@ def _each(option: str, form: str) -> list[str]:
     return [word for path in BOUND for word in (option, form.format(path))]
 
 
+def _oci_runtime(program: str) -> tuple[str, ...]:
+    return (program, "--root", f"{ROOM}/{program}", "run", "--bundle", BUNDLE, NAME)
+
+
 _BWRAP = (
     "bwrap", "--unshare-all",
     *(word for path in BOUND for word in ("--ro-bind", path, path)),
@@ -67,6 +74,8 @@ _NSPAWN = (
     *(f"--bind-ro={path}" for path in BOUND), "--read-only", "--as-pid2", "--private-network",
     "--pipe", "--timezone=off", "--resolv-conf=off",
 )  # fmt: skip
+_LXC = ("lxc-execute", "-P", f"{ROOM}/lxc", "-n", NAME, "-f", f"{ROOM}/lxc.conf", "--")
+_LXC_GROUPS = ("lxc.pivot", f"lxc.monitor.{NAME}", f"lxc.payload.{NAME}")
 _PODMAN = (
     "podman", "--root", f"{ROOM}/podman/root", "--runroot", f"{ROOM}/podman/run",
     "--tmpdir", f"{ROOM}/podman/tmp", "--storage-driver", "vfs", "--events-backend", "none",
@@ -76,31 +85,19 @@ _PODMAN = (
     "--read-only", *_each("--volume", "{0}:{0}:ro"), "--rootfs", TREE,
 )  # fmt: skip
 
-DIRECT = (
+RUNTIMES = (
     Runtime("unshare, user", ("unshare", "-Ur")),
     Runtime("unshare, all eight", ("unshare", "-UrmpfuniCT")),
     Runtime("bwrap", _BWRAP),
+    # In a PID namespace it takes itself for sandboxed already, and does nothing.
+    Runtime("firejail", ("firejail", "--quiet", "--noprofile"), ("mnt",)),
+    Runtime("systemd-nspawn", _NSPAWN, ("mnt", "pid"), True, ("payload", "supervisor")),
+    Runtime("crun", _oci_runtime("crun"), ("mnt", "pid"), leaves=(NAME,)),
+    Runtime("runc", _oci_runtime("runc"), ("mnt", "pid"), leaves=(NAME,)),
+    Runtime("LXC", _LXC, ("mnt", "pid"), True, _LXC_GROUPS),
+    Runtime("podman", _PODMAN, ("mnt", "pid"), also=("crun",)),
 )
-"""Those that leave nothing behind."""
-
-IN_MOUNTS = (Runtime("firejail", ("firejail", "--quiet", "--noprofile")),)
-"""What mounts things under /run that stay.  In a PID namespace it takes itself for sandboxed
-already, and does nothing.
-"""
-
-IN_ROOM = (
-    Runtime("systemd-nspawn", _NSPAWN, True, ("payload", "supervisor")),
-    Runtime("crun", ("crun", "--root", f"{ROOM}/crun", "run", "--bundle", BUNDLE, NAME)),
-    Runtime("runc", ("runc", "--root", f"{ROOM}/runc", "run", "--bundle", BUNDLE, NAME)),
-    Runtime(
-        "LXC",
-        ("lxc-execute", "-P", f"{ROOM}/lxc", "-n", NAME, "-f", f"{ROOM}/lxc.conf", "--"),
-        True,
-        ("lxc.pivot",),
-    ),
-    Runtime("podman", _PODMAN, also=("crun",)),
-)
-"""Those that write, mount or leave running what only the room's end removes."""
+"""All but docker, which works by an engine outside."""
 
 DOCKER = Runtime(
     "docker",

@@ -20,20 +20,19 @@ its time on compiling seccomp filters (SYSTEMD_SECCOMP=0 shows it).
 from __future__ import annotations
 
 import contextlib
-import os
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nsedu import client, nstypes
-from nsedu.sampling import programs
-from nsedu.sampling.operations import Operation, Refused, Stand, Unmet, fork, in_turns
-from nsedu.sampling.room import Room
-from nsedu.sampling.runtimes import DIRECT, DOCKER, IN_MOUNTS, IN_ROOM, NAME, TRUE, Runtime, lay_out
+from nsedu.sampling import programs, room
+from nsedu.sampling.afterwards import afterwards
+from nsedu.sampling.operations import Operation, Refused, Stand, Unmet, in_turns
+from nsedu.sampling.runtimes import DOCKER, NAME, RUNTIMES, TRUE, Runtime, lay_out
 from nsedu.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -50,9 +49,14 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """One for each tool, and our own sandbox among them."""
     found: list[Operation | Unmet] = [_operation("Sandbox, all eight", _sandbox, _true)]
     stack.callback(client.shutdown)
-    found += [_direct(runtime) for runtime in DIRECT]
-    found += _in_room(stack, IN_MOUNTS, "mnt")
-    found += _in_room(stack, IN_ROOM, "mnt", "pid")
+    lacking = {runtime.name: runtime.lacking() for runtime in RUNTIMES}
+    able = [runtime for runtime in RUNTIMES if not lacking[runtime.name]]
+    leaves = [name for runtime in able for name in runtime.leaves]
+    stack.enter_context(room.without_new_groups(leaves))
+    for types in dict.fromkeys(runtime.room for runtime in able):
+        some = [runtime for runtime in able if runtime.room == types]
+        found += _in_room(stack, some, types) if types else map(_direct, some)
+    found += [Unmet(name, reason) for name, reason in lacking.items() if reason]
     try:
         stack.enter_context(_image())
     except OSError as error:
@@ -89,26 +93,21 @@ def _sandbox() -> float:
     return (time.perf_counter_ns() - start) / 1000
 
 
-def _direct(runtime: Runtime) -> Operation | Unmet:
-    if reason := runtime.lacking():
-        return Unmet(runtime.name, reason)
+def _direct(runtime: Runtime) -> Operation:
     return _operation(runtime.name, partial(programs.run, runtime.command([TRUE])), _true)
 
 
-def _in_room(stack: ExitStack, runtimes: Sequence[Runtime], *types: str) -> list[Operation | Unmet]:
-    reasons = {runtime.name: runtime.lacking() for runtime in runtimes}
-    able = [runtime for runtime in runtimes if not reasons[runtime.name]]
-    found: list[Operation | Unmet] = [Unmet(name, why) for name, why in reasons.items() if why]
-    if not able:
-        return found
-    room = Room(types, [name for runtime in able for name in runtime.leaves])
+def _in_room(
+    stack: ExitStack, able: list[Runtime], types: tuple[str, ...]
+) -> list[Operation] | list[Unmet]:
     words = [*(runtime.command([TRUE]) for runtime in able), [TRUE]]
+    enter = partial(room.enter, types)
     try:
-        stand = stack.enter_context(Stand(room.enter, *(partial(room.run, each) for each in words)))
+        stand = stack.enter_context(Stand(enter, *(partial(room.run, each) for each in words)))
     except Refused as refused:
-        return [*found, *(Unmet(runtime.name, refused.message) for runtime in able)]
+        return [Unmet(runtime.name, refused.message) for runtime in able]
     true = partial(_ask, stand, len(able))
-    return found + [
+    return [
         _operation(runtime.name, partial(_ask, stand, which), true)
         for which, runtime in enumerate(able)
     ]
@@ -142,25 +141,5 @@ def _image() -> Iterator[None]:
         archive.seek(0)
         if programs.ended(programs.start(["docker", "import", "-", NAME], archive.fileno())):
             raise OSError(f"docker import was refused: {programs.last_words()}")
-    with _afterwards(["docker", "rmi", "--force", NAME]):
+    with afterwards(partial(programs.run, ["docker", "rmi", "--force", NAME])):
         yield
-
-
-@contextlib.contextmanager
-def _afterwards(words: list[str]) -> Iterator[None]:
-    """Have a program run after the block, or when this process has been killed."""
-    read, write = os.pipe()
-    pid = fork()
-    if pid == 0:
-        try:
-            os.close(write)
-            os.read(read, 1)  # the end of file: whoever has the other end has ended
-            programs.run(words)
-        finally:
-            os._exit(0)
-    os.close(read)
-    try:
-        yield
-    finally:
-        os.close(write)
-        os.waitpid(pid, 0)

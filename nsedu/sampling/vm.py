@@ -20,14 +20,18 @@ import re
 import select
 import signal
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nsedu.sampling import programs
 from nsedu.sampling.initramfs import FIRST_LINE, busybox, initramfs
 from nsedu.sampling.operations import Operation, Unmet, bind, fork, in_turns
+
+if TYPE_CHECKING:
+    from nsedu.sampling.operations import Sample
 
 TITLE = "From the start of a virtual machine to its first line from user space"
 ROUNDS = 5
@@ -120,15 +124,19 @@ def _first_that_boots(common: tuple[str, ...], platform: Platform) -> Operation:
         ]  # fmt: skip
         starts = partial(boot, words, PATIENCE[accelerator])
         try:
-            tried = [(starts(), 0.0)]
+            first = starts()
         except OSError as error:
             reason = str(error)
             continue
         name = f"qemu, {NAMES[accelerator]}" + ("" if machine == best else f", {machine}")
-        pair = in_turns(starts, partial(stopped, words))
-        # The try was the warm-up: a second one would make a reader wait for nothing.
-        return Operation(name, lambda: tried.pop() if tried else pair())
+        return Operation(name, _after(first, in_turns(starts, partial(stopped, words))))
     raise OSError(reason)
+
+
+def _after(first: float, sample: Callable[[], Sample]) -> Callable[[], Sample]:
+    """The samples after a first, which was the warm-up: another would make a reader wait."""
+    tried = [(first, 0.0)]
+    return lambda: tried.pop() if tried else sample()
 
 
 def boot(words: list[str], seconds: float) -> float:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from awaiting import eventually
+from nsedu import cgroups
+from nsedu.sampling import room
 from nsedu.sampling.operations import Stand
-from nsedu.sampling.room import Room, _remove
+
+ENTER = partial(room.enter, ("mnt", "pid"))
 
 
 @pytest.mark.needs("userns", "proc")
 def test_what_is_left_running_in_a_room_ends_with_it() -> None:
-    room = Room(("mnt", "pid"), ())
-
     def lurk() -> list[str]:
         assert room.run(["sh", "-c", "setsid sleep 1000 & echo $! > /run/nsedu/pid"])
         pid = Path("/run/nsedu/pid").read_text().strip()
         return [os.readlink(f"/proc/{pid}/ns/pid")]
 
-    with Stand(room.enter, lurk) as stand:
+    with Stand(ENTER, lurk) as stand:
         (lair,) = stand.call()
         assert inhabitants(lair)
     assert eventually(lambda: not inhabitants(lair))
@@ -45,14 +47,20 @@ def test_what_is_written_in_a_room_is_seen_nowhere_else() -> None:
         Path("/dev/shm/nsedu-here").touch()
         return os.listdir("/dev/shm")
 
-    with Stand(Room(("mnt", "pid"), ()).enter, write) as stand:
+    with Stand(ENTER, write) as stand:
         assert stand.call() == ["nsedu-here"]
         assert not os.path.exists("/run/nsedu/here")
         assert not os.path.exists("/dev/shm/nsedu-here")
 
 
-def test_a_group_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:
+def test_only_new_control_groups_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = [([], cgroups.Controller(1, str(tmp_path), "/own"))]
+    monkeypatch.setattr(cgroups, "hierarchies", lambda: here)
+    (tmp_path / "own").mkdir()
     (tmp_path / "payload").mkdir()
-    _remove(str(tmp_path / "payload"))
-    _remove(str(tmp_path / "payload"))
-    assert not (tmp_path / "payload").exists()
+    with room.without_new_groups(["payload", "supervisor"]):
+        (tmp_path / "own" / "payload" / "inner").mkdir(parents=True)
+        (tmp_path / "supervisor").mkdir()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["own", "payload"]

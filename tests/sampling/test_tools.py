@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import nsedu as ns
-from awaiting import eventually
 from nsedu.cgroups import hierarchies
 from nsedu.measure.result import Result
-from nsedu.sampling import programs, runtimes, tools
-from nsedu.sampling.operations import Refused, Stand, fork
-from nsedu.sampling.room import Room
-from nsedu.sampling.runtimes import DIRECT, DOCKER, IN_MOUNTS, IN_ROOM, Runtime
+from nsedu.sampling import programs, room, runtimes, tools
+from nsedu.sampling.operations import Refused, Stand, Unmet
+from nsedu.sampling.runtimes import DOCKER, RUNTIMES, Runtime
 
-RUNTIMES = {
-    runtime.name: (runtime, types)
-    for group, types in ((DIRECT, ""), (IN_MOUNTS, "mnt"), (IN_ROOM, "mnt pid"))
-    for runtime in group
-}
+NAMES = [runtime.name for runtime in RUNTIMES]
 
 
 def traces() -> set[str]:
@@ -51,7 +46,7 @@ def answer() -> Iterator[Result]:
 @pytest.mark.needs("userns")
 def test_each_tool_has_a_row_or_a_reason(answer: Result) -> None:
     rows = {row.name for row in answer.results}
-    assert rows | answer.unmet.keys() == {"Sandbox, all eight", *RUNTIMES, DOCKER.name}
+    assert rows | answer.unmet.keys() == {"Sandbox, all eight", *NAMES, DOCKER.name}
     assert not rows & answer.unmet.keys()
     assert {(row.n, row.unit, row.x) for row in answer.results} == {(3, "us", None)}
     assert all(answer.unmet.values())
@@ -71,7 +66,7 @@ def test_without_any_tool_there_is_still_the_sandbox(monkeypatch: pytest.MonkeyP
 def test_an_ordinary_user_is_told_what_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(programs, "lacking", lambda _: "")
-    said = {name: runtime.lacking() for name, (runtime, _) in RUNTIMES.items()}
+    said = {runtime.name: runtime.lacking() for runtime in RUNTIMES}
     assert {name for name, reason in said.items() if reason} == {"systemd-nspawn", "LXC"}
     assert said["LXC"] == "lxc-execute needs root: ask again as root."
 
@@ -84,36 +79,32 @@ def namespaces(words: list[str]) -> list[str]:
     return [line for line in done.stdout.split() if ":[" in line]
 
 
-def made_by(runtime: Runtime, types: str) -> set[str]:
+def look(runtime: Runtime) -> list[list[str]]:
+    """The namespaces here, and those in which the runtime runs something."""
+    if runtime.room:  # crun and runc read there what they are to run
+        bundle = Path(runtimes.BUNDLE, "config.json")
+        config = json.loads(bundle.read_text())
+        config["process"]["args"] = INSIDE
+        bundle.write_text(json.dumps(config))
+    return [namespaces(INSIDE), namespaces(runtime.command(INSIDE))]
+
+
+def made_by(runtime: Runtime) -> set[str]:
     """The types of the namespaces in which a runtime runs something, and which are not ours."""
-    room = Room(types.split(), runtime.leaves)
-
-    def look() -> list[list[str]]:
-        if types:  # crun and runc read there what they are to run
-            bundle = Path(runtimes.BUNDLE, "config.json")
-            config = json.loads(bundle.read_text())
-            config["process"]["args"] = INSIDE
-            bundle.write_text(json.dumps(config))
-        found = [namespaces(INSIDE), namespaces(runtime.command(INSIDE))]
-        if types:
-            room.run(["true"])  # removes what the other one has left
-        return found
-
-    if types:
-        with Stand(room.enter, look) as stand:
-            outside, inside = stand.call()
-    else:
-        outside, inside = look()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(room.without_new_groups(runtime.leaves))
+        enter = partial(room.enter, runtime.room) if runtime.room else list
+        outside, inside = stack.enter_context(Stand(enter, partial(look, runtime))).call()
     assert len(outside) == len(inside) == len(ns.TYPES)
     return {line.split(":")[0] for line in set(inside) - set(outside)}
 
 
 @pytest.mark.needs("userns", "proc")
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_a_tool_runs_is_in_new_namespaces(name: str, answer: Result) -> None:
     if name in answer.unmet:
         pytest.skip(answer.unmet[name])
-    made = made_by(*RUNTIMES[name])
+    made = made_by(RUNTIMES[NAMES.index(name)])
     if name == "unshare, user":
         assert made == {"user"}
     elif name == "unshare, all eight":
@@ -150,25 +141,6 @@ def test_dockers_image_is_made_of_our_tree_and_removed(
     assert {"usr", "proc", "dev", *runtimes.LINKS} <= tree
 
 
-def test_it_is_removed_also_when_the_process_is_killed(tmp_path: Path) -> None:
-    def killed() -> None:
-        with tools._afterwards(["touch", str(tmp_path / "done")]):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    assert died_in(killed) == -signal.SIGKILL
-    assert eventually((tmp_path / "done").exists)
-
-
-def died_in(act: Callable[[], None]) -> int:
-    pid = fork()
-    if pid == 0:
-        try:
-            act()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 @pytest.mark.needs("userns")
 def test_a_refused_room_is_the_reason_of_all_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refused({"failed": "mount proc", "errno": 1, "call": "mount(2)"})
@@ -177,8 +149,7 @@ def test_a_refused_room_is_the_reason_of_all_that_need_it(monkeypatch: pytest.Mo
         raise refusal
 
     monkeypatch.setattr(tools, "Stand", refuse)
-    monkeypatch.setattr(Runtime, "lacking", lambda _: "")
-    with tools.ExitStack() as stack:
-        found = tools._in_room(stack, IN_ROOM, "mnt", "pid")
-    assert {entry.reason["failed"] for entry in found} == {"mount proc"}
-    assert [entry.name for entry in found] == [runtime.name for runtime in IN_ROOM]
+    with contextlib.ExitStack() as stack:
+        found = tools._in_room(stack, list(RUNTIMES), ("mnt", "pid"))
+    assert [entry.name for entry in found] == NAMES
+    assert all(entry == Unmet(entry.name, refusal.message) for entry in found)
