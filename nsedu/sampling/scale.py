@@ -53,6 +53,10 @@ _SPARE = 30  # descriptors for other things
 _LOOKED_AT = "uts"
 
 
+def _count(level: int) -> str:
+    return f"{level} namespace{'s' if level > 1 else ''}"
+
+
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Creation and both kinds of looks, at each of `LEVELS`."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -61,7 +65,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     maker = stack.enter_context(Stand(_begin_to_make, *calls))
     found: list[Operation | Unmet] = []
     for which, (name, level) in enumerate(creations):
-        label = f"create {name}, {level} stand"
+        label = f"create {name}, {_count(level)}"
         sample = partial(maker.call, which)
         found.append(_held(label, sample, f"create {name}", level, most))
     levels = LEVELS[_LOOKED_AT]
@@ -71,9 +75,9 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     turns: Iterator[Callable[[], float]] = (partial(looker.call, i) for i in range(len(looks)))
     samples = iter([in_turns(own, null) for own, null in zip(turns, turns, strict=True)])
     for level in levels:
-        found.append(Operation(f"look, {level} stand", next(samples), "look", level))
+        found.append(Operation(f"look, {_count(level)}", next(samples), "look", level))
     for level in levels:
-        found.append(_held(f"deep look, {level} stand", next(samples), "deep look", level, most))
+        found.append(_held(f"deep look, {_count(level)}", next(samples), "deep look", level, most))
     return found
 
 

@@ -90,7 +90,7 @@ def test_what_cannot_be_held_open_is_unmet(monkeypatch: pytest.MonkeyPatch) -> N
     with ExitStack() as stack:
         found = scale.operations(stack)
     unmet = {entry.name: entry.reason for entry in found if isinstance(entry, Unmet)}
-    assert list(unmet) == ["create uts, 1000 stand", "deep look, 1000 stand"]
+    assert list(unmet) == ["create uts, 1000 namespaces", "deep look, 1000 namespaces"]
     assert all("256 descriptors open here (RLIMIT_NOFILE)" in why for why in unmet.values())
 
 
