@@ -137,9 +137,7 @@ def _point(axes: Axes, entry: Entry, low: float, high: float, colour: str) -> No
         plotting.faint(axes, [x], [high], "^")
     if any(value < low for value in entry.far):
         plotting.faint(axes, [x], [low], "v")
-    axes.plot(
-        [x, x], [max(row.p5, low), max(row.p95, low)], color=SOFT_INK, linewidth=1.5, clip_on=False
-    )
+    plotting.spread(axes, [x, x], [max(row.p5, low), max(row.p95, low)])
     if row.null >= low and row.null > 0:
         plotting.null(axes, x, row.null)
     if row.high > low:

@@ -21,7 +21,7 @@ ROW, CROWDED_ROW, CROWD = 25.0, 18.0, 25
 """Height of a row in px; of each when there are more than so many."""
 HEAD, FOOT, APART = 24.0, 30.0, 10.0
 WIDEST_NAME = 330.0
-FIGURE, TIMES = 80.0, 84.0
+FIGURE, TIMES = 80.0, 104.0
 RIGHT = WIDEST - MARGIN - FIGURE - TIMES
 LEAST_SPAN = 8.0
 """An axis reaches over at least such a factor, lest a small difference look large."""
@@ -118,7 +118,7 @@ def _mark(axes: Axes, y: float, pitch: float, entry: Entry, reach: tuple[float, 
     low, high, p5, p95 = (max(v, edge) for v in (row.low, row.high, row.p5, row.p95))
     far = [value for value in entry.far if value >= edge]
     plotting.faint(axes, far, [y] * len(far))
-    axes.plot([p5, p95], [y, y], color=SOFT_INK, linewidth=1.5, clip_on=False)
+    plotting.spread(axes, [p5, p95], [y, y])
     if row.null > 0:
         plotting.null(axes, row.null, y)
     if row.high > edge:

@@ -69,11 +69,16 @@ def box(axes: Axes, across: tuple[float, float], down: tuple[float, float], colo
     )  # fmt: skip
 
 
+def spread(axes: Axes, xs: Sequence[float], ys: Sequence[float]) -> None:
+    """Between which nine samples in ten are."""
+    axes.plot(xs, ys, color=SOFT_INK, linewidth=1.5, clip_on=False, zorder=3.3)
+
+
 def null(axes: Axes, x: float, y: float) -> None:
     """The median of a null operation."""
     axes.plot(
         [x], [y], "D", markersize=6, markerfacecolor=PANEL, markeredgecolor=SOFT_INK,
-        markeredgewidth=1.2, clip_on=False,
+        markeredgewidth=1.2, clip_on=False, zorder=3.6,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matplotlib.ticker import (
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 ROUND = (1, 2, 5, 10)
 SHORT = 200
 """A log axis that reaches over less than such a factor has ticks at 2 and 5, too."""
+
+LABEL = 32.0
+"""Room for the number at a tick, in px."""
 
 
 def figures(axis: Axis, unit: str, low: float, high: float, most: int) -> None:
@@ -51,11 +55,19 @@ def _by_factors(axis: Axis, unit: str, short: bool, most: int) -> None:
 
 def counts(axis: Axis, at: list[float], room: float) -> None:
     """Ticks for whole numbers, which are there `at` these, along an axis so many px long."""
-    if axis.get_scale() != "log":
-        axis.set_major_locator(MaxNLocator(max(3, int(room / 60)), steps=ROUND, integer=True))
-    elif len(at) <= room / 50:
-        axis.set_major_locator(FixedLocator(at))
+    if axis.get_scale() == "log":
+        axis.set_major_locator(FixedLocator(_apart(at, room)))
     else:
-        axis.set_major_locator(LogLocator(10, numticks=6))
+        axis.set_major_locator(MaxNLocator(max(3, int(room / 60)), steps=ROUND, integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace(",", " ")))
     axis.set_minor_locator(NullLocator())
+
+
+def _apart(at: list[float], room: float) -> list[float]:
+    """Those whose labels do not run into one another; the last is one of them."""
+    decade = room / math.log10(max(at) / min(at))
+    kept: list[float] = []
+    for value in sorted(at, reverse=True):
+        if not kept or decade * math.log10(kept[-1] / value) > LABEL:
+            kept.append(value)
+    return kept

@@ -252,7 +252,7 @@ def test_two_runs_compare_as_equal_whatever_the_figures(one: Result, other: Resu
     assert sanitized(one.picture().text) == sanitized(other.picture().text)
 
 
-def test_what_is_compared_still_names_rows_series_units_aside_and_what_is_unmet() -> None:
+def test_what_is_compared_still_names_rows_and_series_and_what_is_unmet() -> None:
     rows = [row(f"{n}, gone", around(4), "gone") for n in ("uts", "net")]
     text = asked(*rows, unmet={"vm": "no qemu: apt install qemu-system-x86."}).picture().text
     assert sanitized(text).splitlines() == [
