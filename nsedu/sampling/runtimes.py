@@ -8,6 +8,7 @@ from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
+from nsedu.doctor import missing
 from nsedu.sampling import programs
 
 TRUE = shutil.which("true") or "/usr/bin/true"
@@ -28,7 +29,7 @@ _EMPTY = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var")
 
 
 class Runtime(
-    namedtuple("Runtime", "name words room needs_root leaves also", defaults=((), False, (), ()))
+    namedtuple("Runtime", "name words room needs leaves also", defaults=((), "", (), ()))
 ):
     """A program that runs another in namespaces.
 
@@ -36,7 +37,7 @@ class Runtime(
         name: what it is called in the answer.
         words: the program and its arguments, up to the program inside.
         room: the namespaces of the room that it is run in, () if it leaves nothing behind.
-        needs_root: whether an ordinary user cannot use it.
+        needs: what an ordinary user must have for it: "root", or "range", many ids; "" for nothing.
         leaves: control groups that it leaves behind, always or when it is killed: their names, in
             the caller's group or at the top of the hierarchy.
         also: programs that it needs beside.
@@ -46,9 +47,15 @@ class Runtime(
 
     def lacking(self) -> str:
         """Why it cannot be run, in a sentence; "" if nothing is seen to be missing."""
-        absent = filter(None, map(programs.lacking, (self.words[0], *self.also)))
-        rootless = self.needs_root and os.geteuid() != 0
-        return next(absent, f"{self.words[0]} needs root: ask again as root." if rootless else "")
+        program = self.words[0]
+        if absent := next(filter(None, map(programs.lacking, (program, *self.also))), ""):
+            return absent
+        if os.geteuid() == 0 or not self.needs:
+            return ""
+        if self.needs == "root":
+            return f"{program} needs root: ask again as root."
+        refused = missing([self.needs])
+        return f"{program} needs more ids than one: {refused[self.needs]}." if refused else ""
 
     def command(self, inside: Sequence[str]) -> list[str]:
         """The whole command line to run this inside; crun and runc read that from their bundle."""
@@ -90,12 +97,12 @@ RUNTIMES = (
     Runtime("unshare, all eight", ("unshare", "-UrmpfuniCT")),
     Runtime("bwrap", _BWRAP),
     # In a PID namespace it takes itself for sandboxed already, and does nothing.
-    Runtime("firejail", ("firejail", "--quiet", "--noprofile"), ("mnt",)),
-    Runtime("systemd-nspawn", _NSPAWN, ("mnt", "pid"), True, ("payload", "supervisor")),
+    Runtime("firejail", ("firejail", "--quiet", "--noprofile"), ("mnt",), "range"),
+    Runtime("systemd-nspawn", _NSPAWN, ("mnt", "pid"), "root", ("payload", "supervisor")),
     Runtime("crun", _oci_runtime("crun"), ("mnt", "pid"), leaves=(NAME,)),
     Runtime("runc", _oci_runtime("runc"), ("mnt", "pid"), leaves=(NAME,)),
-    Runtime("LXC", _LXC, ("mnt", "pid"), True, _LXC_GROUPS),
-    Runtime("podman", _PODMAN, ("mnt", "pid"), also=("crun",)),
+    Runtime("LXC", _LXC, ("mnt", "pid"), "root", _LXC_GROUPS),
+    Runtime("podman", _PODMAN, ("mnt", "pid"), "range", also=("crun",)),
 )
 """All but docker, which works by an engine outside."""
 

@@ -63,12 +63,16 @@ def test_without_any_tool_there_is_still_the_sandbox(monkeypatch: pytest.MonkeyP
     assert answer.unmet["podman"].startswith("the program podman is not installed")
 
 
-def test_an_ordinary_user_is_told_what_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ordinary_user_is_told_what_needs_root_or_many_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(programs, "lacking", lambda _: "")
-    said = {runtime.name: runtime.lacking() for runtime in RUNTIMES}
-    assert {name for name, reason in said.items() if reason} == {"systemd-nspawn", "LXC"}
+    monkeypatch.setattr(runtimes, "missing", lambda _: {"range": "there is no grant; ask for one"})
+    said = {runtime.name: runtime.lacking() for runtime in RUNTIMES if runtime.lacking()}
+    assert said.keys() == {"systemd-nspawn", "LXC", "firejail", "podman"}
     assert said["LXC"] == "lxc-execute needs root: ask again as root."
+    assert said["podman"] == "podman needs more ids than one: there is no grant; ask for one."
 
 
 INSIDE = ["/bin/sh", "-c", f"cd /proc/self/ns; exec readlink {' '.join(ns.TYPES)}"]
