@@ -25,8 +25,8 @@ LONGEST_REFERENCE = 20
 def costs(result: Result) -> Picture:
     """The chart of a measurement.
 
-    In the text twin, every figure that differs from run to run follows a "≈", and nothing else
-    does: tests/sanitize.cfg tells two runs apart by what is left.
+    In the text twin, every figure that differs from run to run follows a "≈", and no word depends
+    on one: tests/sanitize.cfg takes the figures out, and what is left is the same in every run.
 
     Args:
         result: what `nsedu.measure` returned, or `nsedu.measure.Result.load`.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from nsedu.draw import plotting, ticks
 from nsedu.draw.canvas import Canvas, fit, measure
@@ -86,7 +86,8 @@ def _panel(
         ticks.figures(axes.xaxis, panel.unit, *reach, most=9)
         if not last:  # it has the ticks of all
             axes.xaxis.set_major_formatter(NullFormatter())
-            axes.tick_params(which="both", length=0)
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.tick_params(length=0)
         for index, entry in enumerate(entries):
             _mark(axes, (index + 0.5) * pitch, pitch, entry, reach)
     return y + height

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from nsedu.draw.names import clean
@@ -79,10 +78,20 @@ class Panel(NamedTuple):
         last = max(self.entries, key=lambda entry: entry.x)
         before, number, after = last.label.partition(f"{last.x:g}")
         if number and (noun := after.strip(" ,")):
-            return noun, re.sub(r"^(\w+)s\b", r"\1", noun)
+            return noun, _single(noun)
         words = before.split()
         noun = " ".join(words[1:] if words and words[0] in _PLACES else words)
         return (noun, f"step of {noun}") if number and noun else ("", "step")
+
+
+def _single(noun: str) -> str:
+    """One of them: "mount" of "mounts", "process" of "processes"."""
+    word, blank, rest = noun.partition(" ")
+    if word.endswith("sses"):
+        word = word.removesuffix("es")
+    elif not word.endswith("ss"):
+        word = word.removesuffix("s")
+    return word + blank + rest
 
 
 def panels(result: Result) -> list[Panel]:

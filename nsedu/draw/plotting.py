@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.style
+import numpy
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -113,11 +114,12 @@ class Renderer(RendererBase):
         trans: Any, rgbFace: Any = None,
     ) -> None:  # fmt: skip
         """The same mark at many places, as one shape."""
+        curved = (numpy.array(marker_path.codes) == Path.CURVE4).any()
+        mark = _disc if curved else _data
         marks = []
         for vertices, _ in path.iter_segments(trans, simplify=False):
-            placed = marker_trans + Affine2D().translate(*vertices[-2:]) + self._place
-            marks.append((_disc if Path.CURVE4 in _codes(marker_path) else _data)(
-                marker_path, placed))  # fmt: skip
+            placed = Affine2D().translate(*vertices[-2:]) + self._place
+            marks.append(mark(marker_path, marker_trans + placed))
         self._draw(gc, "".join(marks), rgbFace)
 
     def draw_text(
@@ -155,10 +157,6 @@ class Renderer(RendererBase):
             )
 
 
-def _codes(path: Path) -> Any:
-    return () if path.codes is None else path.codes
-
-
 def _data(path: Path, transform: Any) -> str:
     """The path in the language of SVG, to a tenth of a px."""
     parts = []
@@ -171,7 +169,9 @@ def _data(path: Path, transform: Any) -> str:
 
 def _disc(path: Path, transform: Any) -> str:
     """A mark with curves, which is a disc: two arcs say it in a fifth of the characters."""
-    box = path.get_extents(transform)
-    radius, middle = abs(box.width) / 2, (box.y0 + box.y1) / 2
+    (left, one), (right, other) = (
+        end(transform.transform(path.vertices), axis=0) for end in (numpy.min, numpy.max)
+    )
+    radius, middle = (right - left) / 2, (one + other) / 2
     arc = f"a{radius:.1f} {radius:.1f} 0 1 0"
-    return f"M{box.xmin:.1f} {middle:.1f}{arc} {2 * radius:.1f} 0{arc} {-2 * radius:.1f} 0Z"
+    return f"M{left:.1f} {middle:.1f}{arc} {2 * radius:.1f} 0{arc} {-2 * radius:.1f} 0Z"

@@ -193,6 +193,19 @@ def test_a_curve_says_what_a_step_adds() -> None:
     assert "each mount adds 1.10 µs (1.10 to 1.10) above the null operation" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("unshare with {} mounts", "mount"), ("{} processes", "process"),
+        ("mount, {} peers", "peer"), ("fork at depth {}", "step of depth"),
+        ("point {}", "step of point"), ("many", "step"),
+    ],
+)  # fmt: skip
+def test_a_step_is_called_after_what_the_rows_count(name: str, step: str) -> None:
+    rows = [row(f"{name.format(x)}", around(10 * x), "fork", x) for x in (2, 3)]
+    assert f"; each {step} adds ≈ 10.0 µs" in asked(*rows).picture().text
+
+
 def test_growth_that_may_be_chance_is_not_called_growth() -> None:
     rows = [row(f"depth {x}", samples, "fork", x) for x, samples in
             enumerate([around(10), [v + 0.01 for v in reversed(around(10))]])]  # fmt: skip
