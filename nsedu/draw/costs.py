@@ -11,7 +11,7 @@ from nsedu.draw.names import clean, columns, pad
 from nsedu.draw.panels import Entry, Panel, panels
 from nsedu.draw.picture import Picture
 from nsedu.draw.quantities import interval, number, quantity
-from nsedu.draw.style import MARGIN, SOFT_INK, WIDEST
+from nsedu.draw.style import CHART, MARGIN, SOFT_INK
 
 if TYPE_CHECKING:
     from nsedu.measure import Result
@@ -41,7 +41,7 @@ def costs(result: Result) -> Picture:
     text = [clean(result.title), *_text(result, found), *unmet, f"machine: {below}"]
 
     canvas = Canvas()
-    y = canvas.heading(result.title, [] if found else ["nothing could be measured"], WIDEST)
+    y = canvas.heading(result.title, [] if found else ["nothing could be measured"], CHART)
     if rows:
         y = dots.draw(canvas, y, rows)
     if growing:
@@ -50,10 +50,10 @@ def costs(result: Result) -> Picture:
         entries = [entry for panel in found for entry in panel.entries]
         y = marks.legend(canvas, y, entries, grown=bool(growing), off=dots.off_axis(rows))
     for note in [*unmet, below]:
-        for line in wrap(note[:1].upper() + note[1:], 12, WIDEST - 2 * MARGIN):
+        for line in wrap(note[:1].upper() + note[1:], 12, CHART - 2 * MARGIN):
             canvas.text(MARGIN, y + 6, line, 12, fill=SOFT_INK)
             y += 17
-    return canvas.picture(result.title, "\n".join(text), WIDEST, y + 12)
+    return canvas.picture(result.title, "\n".join(text), CHART, y + 12)
 
 
 def _text(result: Result, found: list[Panel]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from nsedu.draw import plotting, ticks
 from nsedu.draw.canvas import Canvas, fit, wrap
 from nsedu.draw.panels import NEUTRAL, Entry, Panel
 from nsedu.draw.quantities import counted, interval, quantity, scale
-from nsedu.draw.style import MARGIN, SOFT_INK, WIDEST, okabe_ito, tint
+from nsedu.draw.style import CHART, MARGIN, SOFT_INK, okabe_ito, tint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ LOG_FROM = 50.0
 def draw(canvas: Canvas, y: float, panels: Sequence[Panel], result: Result) -> float:
     """Curves beside and below each other; returns the y below them."""
     abreast = 2 if len(panels) in (2, 4) else min(len(panels), MOST_ABREAST)
-    width = (WIDEST - 2 * MARGIN - GAP * (abreast - 1)) / abreast
+    width = (CHART - 2 * MARGIN - GAP * (abreast - 1)) / abreast
     height = {1: 300.0, 2: 240.0}.get(abreast, 200.0)
     for start in range(0, len(panels), abreast):
         beside = panels[start : start + abreast]

@@ -12,7 +12,7 @@ from nsedu.draw import plotting, ticks
 from nsedu.draw.canvas import Canvas, fit, measure
 from nsedu.draw.panels import NULL, Entry, Panel
 from nsedu.draw.quantities import counted, number, quantity
-from nsedu.draw.style import MARGIN, RULE, SOFT_INK, WIDEST
+from nsedu.draw.style import CHART, MARGIN, RULE, SOFT_INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ ROW, CROWDED_ROW, CROWD = 25.0, 18.0, 25
 HEAD, FOOT, APART = 24.0, 30.0, 10.0
 WIDEST_NAME = 330.0
 FIGURE, TIMES = 80.0, 104.0
-RIGHT = WIDEST - MARGIN - FIGURE - TIMES
+RIGHT = CHART - MARGIN - FIGURE - TIMES
 LEAST_SPAN = 8.0
 """An axis reaches over at least such a factor, lest a small difference look large."""
 
@@ -63,7 +63,7 @@ def _panel(
         against = f"× {panel.reference.label}"
         if measure(against, 11) > TIMES - 6:
             against = "relative"  # to the row that has "1 ×"
-        canvas.text(WIDEST - MARGIN, y + 8, against, 11, anchor="end", fill=SOFT_INK)
+        canvas.text(CHART - MARGIN, y + 8, against, 11, anchor="end", fill=SOFT_INK)
     y += HEAD
     height = pitch * len(panel.entries)
     entries = _sorted(panel)
@@ -78,7 +78,7 @@ def _panel(
         if times is not None:
             said = f"{'1' if entry is panel.reference else number(times)} ×"
             said = said if math.isfinite(times) else "–"
-            canvas.text(WIDEST - MARGIN, middle, said, 12, anchor="end", fill=SOFT_INK)
+            canvas.text(CHART - MARGIN, middle, said, 12, anchor="end", fill=SOFT_INK)
     with plotting.axes(canvas, left, y, RIGHT - left, height) as axes:
         axes.set(xlim=reach, ylim=(height, 0), yticks=())
         if reach[0] > 0:

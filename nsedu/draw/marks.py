@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from nsedu.draw.canvas import Canvas, measure
 from nsedu.draw.panels import NEUTRAL, Entry
-from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST, tint
+from nsedu.draw.style import CHART, INK, MARGIN, PANEL, SOFT_INK, tint
 
 Mark = Callable[[Canvas, float, float], None]
 ROOM = 30.0
@@ -38,7 +38,7 @@ def legend(canvas: Canvas, y: float, entries: Sequence[Entry], grown: bool, off:
     x, y = float(MARGIN), y + 8
     for draw, word in marks:
         width = ROOM + measure(word, 11)
-        if x > MARGIN and x + width > WIDEST - MARGIN:
+        if x > MARGIN and x + width > CHART - MARGIN:
             x, y = float(MARGIN), y + 18
         draw(canvas, x + 10, y)
         canvas.text(x + ROOM - 4, y, word, 11, fill=SOFT_INK)

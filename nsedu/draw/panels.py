@@ -96,11 +96,9 @@ def _single(noun: str) -> str:
 
 def panels(result: Result) -> list[Panel]:
     """A panel for each series, and for each unit in it, in the order of the question."""
-    from nsedu.measure.statistics import outliers
-
     found: dict[tuple[str, str], list[Entry]] = {}
     for row, measured in zip(result.results, result.measured, strict=True):
-        entry = Entry(clean(row.name), row, outliers(measured.samples))
+        entry = Entry(clean(row.name), row, measured.outliers)
         found.setdefault((row.series, row.unit), []).append(entry)
     return [
         Panel(clean(name), unit, _shortened(name, all_)) for (name, unit), all_ in found.items()

@@ -25,6 +25,8 @@ SANS_ADVANCE = 0.58
 
 WIDEST = 900
 """No picture is wider than this, in px: the width of a notebook's output."""
+CHART = 840
+"""How wide a chart is, in px: it fits beside JupyterLab's file browser."""
 MARGIN = 20
 
 

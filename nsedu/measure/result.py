@@ -63,6 +63,11 @@ class Measured(NamedTuple):
     samples: tuple[float, ...]
     nulls: tuple[float, ...]
 
+    @property
+    def outliers(self) -> list[float]:
+        """The samples far from all others, by Tukey's fences; they count like any other."""
+        return outliers(self.samples)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -208,7 +213,7 @@ def _row(m: Measured) -> Row:
     middle = median(m.samples)
     above = difference(m.samples, m.nulls)
     p5, p95 = numpy.percentile(m.samples, [5, 95])
-    far = outliers(m.samples)
+    far = m.outliers
     return Row(
         m.name, m.series, m.x, m.unit, len(m.samples), *middle, float(p5), float(p95),
         median(m.nulls).value, *above, len(far), max(m.samples),
