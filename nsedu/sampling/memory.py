@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
 TITLE = "Kernel memory of a namespace, by type"
 ROUNDS = 15
-COUNTS = {name: 40 if name == "net" else 150 for name in nstypes.NAMES}
+COUNTS = {name: 30 if name == "net" else 100 for name in nstypes.NAMES}
 """How many namespaces are in a crowd."""
 
 WAYS = ("charged", "objects", "slabs")
 """How memory is read."""
 
-_FIRST = 150  # processes that find what others have left
+_FIRST = 100  # processes that find what others have left
 _CROWDS = ("without", "with", "null")
 _UNMET = {
     "charged": (
