@@ -14,7 +14,9 @@ from pathlib import Path
 from nsedu.sampling.runtimes import RUNTIMES, TRUE
 
 RUNS = 3
-ROUNDS = 100  # of hyperfine, before ours and after: a drift evens out
+TURNS = 5
+ROUNDS = 30  # of hyperfine, in each turn
+SECONDS = 5  # for ours
 CLOSE = 0.1
 
 
@@ -28,23 +30,29 @@ def hyperfine(words: list[str]) -> list[float]:
     return [seconds * 1e6 for seconds in result["times"]]
 
 
-def ours() -> dict[str, dict[str, float]]:
-    command = [sys.executable, "-m", "nsedu", "bench", "tools", "--json"]
+def ours() -> dict[str, list[float]]:
+    """Samples in µs, a list for each tool."""
+    command = [sys.executable, "-m", "nsedu", "bench", "tools", "--json", f"--budget={SECONDS}"]
     text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return {row["name"]: row for row in json.loads(text)["results"]}
+    return {one["name"]: one["samples"] for one in json.loads(text)["measured"]}
 
 
 def run(commands: dict[str, list[str]]) -> None:
-    before = [hyperfine(words) for words in commands.values()]
-    rows = ours()
-    after = [hyperfine(words) for words in commands.values()]
-    for name, one, two in zip(commands, before, after, strict=True):
-        peer, row = statistics.median(one + two), rows[name]
-        ratio = row["median"] / peer
+    """Take turns, so that a drift of the machine hits both."""
+    mine: dict[str, list[float]] = {name: [] for name in commands}
+    theirs: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(TURNS):
+        for name, words in commands.items():
+            theirs[name] += hyperfine(words)
+        samples = ours()
+        for name in commands:
+            mine[name] += samples[name]
+    for name in commands:
+        one, other = statistics.median(mine[name]), statistics.median(theirs[name])
         print(
-            f"{name:18} {row['median']:7.0f} µs ({row['low']:.0f} – {row['high']:.0f})"
-            f"   hyperfine {peer:7.0f} µs   ratio {ratio:.2f}"
-            f"   {'within' if abs(ratio - 1) <= CLOSE else 'not within'} {CLOSE:.0%}"
+            f"{name:18} {one:7.0f} µs (n={len(mine[name])})   hyperfine {other:7.0f} µs"
+            f"   ratio {one / other:.2f}"
+            f"   {'within' if abs(one / other - 1) <= CLOSE else 'not within'} {CLOSE:.0%}"
         )
 
 

@@ -38,8 +38,13 @@ def parser() -> argparse.ArgumentParser:
         "question", nargs="?", metavar="QUESTION", choices=QUESTIONS, help=", ".join(QUESTIONS)
     )
     bench.add_argument("--json", action="store_true", help="as one JSON object")
-    bench.add_argument("--repeat", type=_count, metavar="N", help="rounds")
-    bench.add_argument("--budget", type=_seconds, metavar="S", help="seconds for the rounds")
+    bench.add_argument("--repeat", type=_count, metavar="N", help="rounds (as suits the question)")
+    bench.add_argument(
+        "--budget",
+        type=_seconds,
+        metavar="S",
+        help="seconds after which no round begins (20, unless N is given)",
+    )
     bench.add_argument(
         "--report", metavar="DIR", help="measure all, or QUESTION, and write a report to DIR"
     )

@@ -23,6 +23,7 @@ from nsedu.sampling import QUESTIONS
 __all__ = ["QUESTIONS", "Result", "measure"]
 
 MOST_ROUNDS = 100_000
+DEFAULT_BUDGET = 20  # seconds
 _SOON = 5  # seconds: who waits no longer needs no bar of progress
 _START = (
     "import sys; sys.path[:] = {path!r}; from nsedu.sampling.worker import main;"
@@ -41,6 +42,7 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
         question: one of `QUESTIONS`.
         repeat: how many rounds, from 1 to 100 000; as many as suit the question unless given.
         budget: seconds after which no further round begins; three rounds are taken in any case.
+            Unless either is given, 20.
 
     Returns:
         A `Result`: a chart in a notebook, a table when printed, `rows` for pandas, `to_json`.
@@ -57,6 +59,8 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
         raise ValueError(f"repeat must be a number from 1 to 100 000, not {repeat!r}.")
     if budget is not None and (not isinstance(budget, (int, float)) or budget <= 0):
         raise ValueError(f"budget must be a number of seconds above 0, not {budget!r}.")
+    if repeat is None and budget is None:
+        budget = DEFAULT_BUDGET
     code = _START.format(path=[ROOT, *sys.path], question=question, repeat=repeat, budget=budget)
     about = record()
     with _small_process(code) as lines:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from nsedu.sampling.operations import Sample
 
 TITLE = "What it takes to run true in namespaces, from start to exit"
-ROUNDS = 20
+ROUNDS = 100
 QUICK = 30_000.0
 """What takes less is run a few times untimed before each sample, in µs."""
 REHEARSALS = 3
