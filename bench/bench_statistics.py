@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nsedu.sampling.operations import Sample
 
 REPEATS = 200
-ROUNDS = 60
+ROUNDS = 80
 
 
 def compared(one: Callable[[], Sample], other: Callable[[], Sample]) -> Estimate:

@@ -1,7 +1,8 @@
 """The small process that takes samples, and the questions it knows: one module for each.
 
 The module of a question has `TITLE` (a line for its chart), `ROUNDS` (how many, unless said) and
-`operations(stack)`: a list of `Operation` and `Unmet`.  What must stand while they are sampled is
+`operations(stack)`: a list of `Operation` and `Unmet`; and `FIRST_COUNTS` where a round takes so
+long that the first need not be for warming up.  What must stand while they are sampled is
 entered on the stack, an `ExitStack`.  `nsedu.measure` is the other side: it starts the process, and
 sums up what it says.
 """

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 TITLE = "Kernel memory of a namespace, by type"
 ROUNDS = 15
+FIRST_COUNTS = True
 COUNTS = {name: 30 if name == "net" else 100 for name in nstypes.NAMES}
 """How many namespaces are in a crowd."""
 

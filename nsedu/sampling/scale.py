@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 TITLE = "What a namespace more takes, and a look at them, by how many stand"
 ROUNDS = 15
+FIRST_COUNTS = True
 LEVELS = {"uts": (1, 10, 100, 1000), "net": (1, 10, 100)}
 _SPARE = 30  # descriptors for other things
 _LOOKED_AT = "uts"

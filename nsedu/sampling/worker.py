@@ -19,7 +19,7 @@ from nsedu.sampling.operations import Operation, Refused, Unmet
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from nsedu.sampling.operations import Sample
@@ -51,7 +51,7 @@ def main(question: str, repeat: int | None, budget: float | None) -> None:
         except Refused as refused:
             return _say(refused.message)
         unmet = [entry for entry in found if isinstance(entry, Unmet)]
-        able = _warmed([entry for entry in found if isinstance(entry, Operation)], unmet)
+        able, first = _tried([entry for entry in found if isinstance(entry, Operation)], unmet)
         if not able and (refusals := [e.reason for e in unmet if isinstance(e.reason, dict)]):
             return _say(refusals[0])
         rounds = repeat or module.ROUNDS
@@ -59,7 +59,9 @@ def main(question: str, repeat: int | None, budget: float | None) -> None:
         missing = [tuple(entry) for entry in unmet]
         _say({"title": module.TITLE, "rounds": rounds, "operations": described, "unmet": missing})
         if able:
-            _tell(rounds_of(able, rounds, start + budget if budget else None))
+            deadline = start + budget if budget else None
+            counts = getattr(module, "FIRST_COUNTS", False)
+            _tell(rounds_of(able, rounds, deadline, [first] if counts else []))
 
 
 def _end(*_: object) -> None:
@@ -73,23 +75,28 @@ def _say(message: dict[str, Any]) -> None:
     sys.stdout.buffer.flush()
 
 
-def _warmed(operations: list[Operation], unmet: list[Unmet]) -> list[Operation]:
-    """Take one sample of each that does not count; what is refused goes to the unmet."""
-    able = []
+def _tried(
+    operations: list[Operation], unmet: list[Unmet]
+) -> tuple[list[Operation], tuple[Sample, ...]]:
+    """Take one sample of each, to warm the way; what is refused goes to the unmet."""
+    able, samples = [], []
     for operation in operations:
         try:
-            operation.sample()
+            samples.append(tuple(operation.sample()))
         except Refused as refused:
             unmet.append(Unmet(operation.name, refused.message))
         except OSError as error:  # a NamespaceError is one, too
             unmet.append(Unmet(operation.name, " ".join(str(error).split())))
         else:
             able.append(operation)
-    return able
+    return able, tuple(samples)
 
 
 def rounds_of(
-    operations: list[Operation], rounds: int, deadline: float | None = None
+    operations: list[Operation],
+    rounds: int,
+    deadline: float | None = None,
+    taken: Sequence[tuple[Sample, ...]] = (),
 ) -> Iterator[tuple[Sample, ...]]:
     """Take the rounds: a sample of every operation in each, in the order of the operations.
 
@@ -97,8 +104,10 @@ def rounds_of(
         operations: what is sampled.
         rounds: how many.
         deadline: when no further one begins, by time.monotonic(); `FEWEST` are taken in any case.
+        taken: rounds that have been taken already and count.
     """
-    for number in range(rounds):
+    yield from taken
+    for number in range(len(taken), rounds):
         if deadline and number >= FEWEST and time.monotonic() > deadline:
             return
         # The hash of numbers is the same everywhere: an order that only looks like chance.
