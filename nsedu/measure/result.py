@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nsedu.draw.quantities import interval, quantity
 from nsedu.measure.machine import line
-from nsedu.measure.statistics import Estimate, difference, median, outliers, ratio, slope
+from nsedu.measure.statistics import (
+    ENOUGH,
+    Estimate,
+    difference,
+    median,
+    outliers,
+    ratio,
+    slope,
+)
 from nsedu.table import Table
 
 if TYPE_CHECKING:
@@ -177,7 +185,8 @@ class Result:
         """The line under a table or chart: the machine, and how many samples of each."""
         counts = sorted({row.n for row in self.results})
         rounds = f"; {counts[0]} samples of each" if counts else ""
-        return line(self.machine) + rounds
+        few = f", too few for 95 %: that takes {ENOUGH}" if counts and counts[0] < ENOUGH else ""
+        return line(self.machine) + rounds + few
 
     def __repr__(self) -> str:
         unmet = [f"not measured: {name}: {reason}" for name, reason in self.unmet.items()]

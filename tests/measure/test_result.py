@@ -69,7 +69,11 @@ def test_printed_it_is_a_table_with_the_machine_below_and_what_is_missing() -> N
     assert lines[0] == "What a fork takes"
     assert lines[-2] == "not measured: depth 31: too deep."
     assert lines[-1].startswith("Linux 6.1.0, A Processor, 2 cores")
-    assert lines[-1].endswith("3 samples of each")
+    assert lines[-1].endswith("3 samples of each, too few for 95 %: that takes 6")
+
+
+def test_with_enough_samples_nothing_is_said_of_their_number_but_it() -> None:
+    assert result(uts=[4.0, 5.0, 6.0] * 2).below.endswith("; 6 samples of each")
 
 
 def test_what_could_not_be_measured_says_why_when_asked_for() -> None:
