@@ -7,7 +7,6 @@ The small process is `nsedu.sampling`; medians and intervals are in `statistics`
 from __future__ import annotations
 
 import contextlib
-import marshal
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from nsedu.client import ROOT, environment
 from nsedu.measure.machine import record
 from nsedu.measure.result import Measured, Result
 from nsedu.sampling import QUESTIONS
+from nsedu.sampling.operations import unpacked
 
 __all__ = ["QUESTIONS", "Result", "measure"]
 
@@ -126,10 +126,7 @@ def _messages(worker: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         RuntimeError: it has died; what it said of that stands on the standard error.
     """
     assert worker.stdout is not None
-    while True:
-        try:
-            yield marshal.load(worker.stdout)
-        except EOFError:
-            break
+    while (message := unpacked(worker.stdout)) is not None:
+        yield message
     if status := worker.wait():
         raise RuntimeError(f"the process that takes the samples has died (status {status}).")

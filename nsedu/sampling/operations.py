@@ -19,7 +19,7 @@ from nsedu import build, facts, nstypes, syscalls
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import IO, Any
 
     Sample = tuple[float, float]
 
@@ -181,20 +181,38 @@ def in_turns(one: Callable[[], float], nothing: Callable[[], float]) -> Callable
     return sample
 
 
+def packed(message: dict[str, Any]) -> bytes:
+    """A message as it goes through a pipe: its length in 4 bytes, and itself."""
+    data = marshal.dumps(message)
+    return len(data).to_bytes(4, "little") + data
+
+
+def unpacked(pipe: IO[bytes]) -> dict[str, Any] | None:
+    """The next message from a pipe, None at its end.
+
+    Not marshal.load: in Python 3.11 that turns an interrupt into the end of the file.
+    """
+    length = int.from_bytes(pipe.read(4), "little")
+    data = pipe.read(length)
+    return marshal.loads(data) if length and len(data) == length else None
+
+
 def _answer(act: Callable[[], Any]) -> bytes:
     """What a child reports: the value, what was refused, or what went wrong."""
     try:
-        return marshal.dumps({"value": act()})
+        return packed({"value": act()})
     except build.StepFailed as refused:
-        return marshal.dumps(facts.failure(refused.step, refused.errno, refused.call))
+        return packed(facts.failure(refused.step, refused.errno, refused.call))
     except OSError as error:
         call = str(error.filename or error.strerror)
-        return marshal.dumps(facts.failure("fork", error.errno or 0, call))
+        return packed(facts.failure("fork", error.errno or 0, call))
     except Exception as error:
-        return marshal.dumps({"died": repr(error)})
+        return packed({"died": repr(error)})
 
 
-def _value(answer: dict[str, Any]) -> Any:
+def _value(answer: dict[str, Any] | None) -> Any:
+    if answer is None:
+        answer = {"died": "without a word"}
     if "failed" in answer:
         raise Refused(answer)
     if "died" in answer:
@@ -217,10 +235,10 @@ def in_child(act: Callable[[], Any]) -> Any:
         finally:
             os._exit(0)
     os.close(write)
-    with open(read, "rb") as file:
-        text = file.read()
+    with open(read, "rb") as pipe:
+        answer = unpacked(pipe)
     os.waitpid(pid, 0)
-    return _value(marshal.loads(text) if text else {"died": "without a word"})
+    return _value(answer)
 
 
 class Stand:
@@ -257,17 +275,10 @@ class Stand:
         os.close(up)
         _orders.add(self._orders)
         try:
-            self._receive()
+            _value(unpacked(self._answers))
         except BaseException:
             self.close()
             raise
-
-    def _receive(self) -> Any:
-        try:
-            answer = marshal.load(self._answers)
-        except EOFError:
-            answer = {"died": "without a word"}
-        return _value(answer)
 
     def call(self, which: int = 0) -> Any:
         """Have it call one of its functions; returns the value.
@@ -276,7 +287,7 @@ class Stand:
             Refused, RuntimeError: as for making one.
         """
         os.write(self._orders, bytes([which]))
-        return self._receive()
+        return _value(unpacked(self._answers))
 
     def close(self) -> None:
         """End it and wait until it has ended."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import marshal
 import signal
 import sys
 import time
 
 from nsedu import syscalls
-from nsedu.sampling.operations import Operation, Refused, Unmet
+from nsedu.sampling.operations import Operation, Refused, Unmet, packed
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ _PATIENCE = 3  # seconds
 
 
 def main(question: str, repeat: int | None, budget: float | None) -> None:
-    """Answer on standard output, one marshalled dictionary after another.
+    """Answer on standard output, one `packed` dictionary after another.
 
     First {"title", "rounds", "operations", "unmet"}, then {"rounds": [((value, null), …), …]} as
     they come; or what `facts.failure` says alone, when nothing at all could be measured.
@@ -71,7 +70,7 @@ def _end(*_: object) -> None:
 
 
 def _say(message: dict[str, Any]) -> None:
-    marshal.dump(message, sys.stdout.buffer)
+    sys.stdout.buffer.write(packed(message))
     sys.stdout.buffer.flush()
 
 

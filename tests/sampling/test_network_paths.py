@@ -12,6 +12,7 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
+from nsedu.client import environment
 from nsedu.sampling import network, paths
 from nsedu.sampling.operations import Stand, in_child, own_user_namespace
 
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.needs("userns", "net")
 laid = pytest.mark.needs("veth", "nft")
 NAMES = [f"{series} over {path}" for series in network.SERIES for path in paths.PATHS]
 MUCH = 100_000  # bytes
+
+
+@pytest.fixture(autouse=True)
+def roots_programs_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the process that measures: many systems leave nft off an ordinary user's PATH."""
+    monkeypatch.setenv("PATH", environment()["PATH"])
 
 
 @laid
