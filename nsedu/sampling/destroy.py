@@ -51,6 +51,7 @@ from nsedu.sampling.operations import (
     own_user_namespace,
 )
 from nsedu.sampling.seats import PATIENCE, Seat, late, taken
+from nsedu.sampling.together import Together
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from typing import Any
 
-    from nsedu.sampling.operations import Sample
 
 TITLE = "How long a namespace outlives its last process"
 ROUNDS = 50
@@ -93,25 +93,12 @@ def _exits(
                 " systempaths=unconfined."
             )
         return [Unmet(name, reason) for name in named]
-    exits = Exits(stand)
+    changes: Any = [partial(stand.call, which) for which in range(len(_CHANGES))]
+    sample: Any = in_turns(*changes)
+    exits = Together(lambda: dict(zip(FIGURES, zip(*sample(), strict=True), strict=True)))
     return [
         Operation(name, partial(exits.figure, figure), figure) for name, figure in named.items()
     ]
-
-
-class Exits:
-    """The figures of one exit after the other, each of which is asked for in turn."""
-
-    def __init__(self, stand: Stand) -> None:
-        changes: Any = [partial(stand.call, which) for which in range(len(_CHANGES))]
-        self._sample: Any = in_turns(*changes)
-        self._left: dict[str, Sample] = {}
-
-    def figure(self, name: str) -> Sample:
-        """That figure of the last exit if nobody has asked for it yet, or else of another."""
-        if name not in self._left:
-            self._left = dict(zip(FIGURES, zip(*self._sample(), strict=True), strict=True))
-        return self._left.pop(name)
 
 
 class CabledSeat(Seat):

@@ -38,6 +38,7 @@ from nsedu import nstypes
 from nsedu.sampling import kernel_memory
 from nsedu.sampling.crowd import Crowd, shelter
 from nsedu.sampling.operations import Operation, Stand, Unmet, libc
+from nsedu.sampling.together import Together
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each type in each of `WAYS` that there is here."""
     measures = [partial(_measure, name) for name in nstypes.NAMES]
     stand = stack.enter_context(Stand(_begin, *measures, lambda: list(_readers)))
-    crowds = {name: Crowds(stand, which) for which, name in enumerate(nstypes.NAMES)}
+    crowds = {
+        name: Together(partial(stand.call, which)) for which, name in enumerate(nstypes.NAMES)
+    }
     ways = stand.call(len(measures))
     found: list[Operation | Unmet] = []
     for way in WAYS:
@@ -81,20 +84,6 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
             sample = partial(crowd.figure, way)
             found.append(Operation(f"{name}, {way}", sample, way, None, "KiB"))
     return found
-
-
-class Crowds:
-    """The figures of one sample after the other, each of which is asked for in turn."""
-
-    def __init__(self, stand: Stand, which: int) -> None:
-        self._stand, self._which = stand, which
-        self._left: dict[str, Sample] = {}
-
-    def figure(self, way: str) -> Sample:
-        """That figure of the last sample if nobody has asked for it yet, or else of another."""
-        if way not in self._left:
-            self._left = self._stand.call(self._which)
-        return self._left.pop(way)
 
 
 # What follows is the state of the process that makes the crowds.
