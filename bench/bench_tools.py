@@ -1,4 +1,8 @@
-"""`nsedu bench tools --json` against hyperfine(1), for unshare and bwrap with the same words."""
+"""The samples of `nsedu bench tools` against hyperfine(1), for unshare and bwrap, same words.
+
+hyperfine is one more operation in each round, so that a drift of the machine, which moves these
+figures by a third within minutes, hits both alike.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +11,43 @@ import shlex
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from nsedu.sampling import tools
+from nsedu.sampling.operations import Operation
 from nsedu.sampling.runtimes import RUNTIMES, TRUE
+from nsedu.sampling.worker import rounds_of
 
 RUNS = 3
-TURNS = 5
-ROUNDS = 30  # of hyperfine, in each turn
-SECONDS = 5  # for ours
+ROUNDS = 40
 CLOSE = 0.1
 
 
-def hyperfine(words: list[str]) -> list[float]:
-    """Samples in µs, without a shell between."""
+def hyperfine(words: list[str]) -> tuple[float, float]:
+    """The median of twenty runs in µs, without a shell between; and no null operation."""
     with tempfile.TemporaryDirectory() as where:
         answer = Path(where, "answer.json")
-        how = ["-N", "--style=none", "--warmup=10", f"--runs={ROUNDS}", f"--export-json={answer}"]
+        how = ["-N", "--style=none", "--warmup=5", "--runs=20", f"--export-json={answer}"]
         subprocess.run(["hyperfine", *how, shlex.join(words)], check=True, stderr=subprocess.PIPE)
         (result,) = json.loads(answer.read_text())["results"]
-    return [seconds * 1e6 for seconds in result["times"]]
+    return result["median"] * 1e6, 0.0
 
 
-def ours() -> dict[str, list[float]]:
-    """Samples in µs, a list for each tool."""
-    command = [sys.executable, "-m", "nsedu", "bench", "tools", "--json", f"--budget={SECONDS}"]
-    text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return {one["name"]: one["samples"] for one in json.loads(text)["measured"]}
-
-
-def run(commands: dict[str, list[str]]) -> None:
-    """Take turns, so that a drift of the machine hits both."""
-    mine: dict[str, list[float]] = {name: [] for name in commands}
-    theirs: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(TURNS):
-        for name, words in commands.items():
-            theirs[name] += hyperfine(words)
-        samples = ours()
-        for name in commands:
-            mine[name] += samples[name]
-    for name in commands:
-        one, other = statistics.median(mine[name]), statistics.median(theirs[name])
+def run(ours: list[Operation], commands: dict[str, list[str]]) -> None:
+    """Take the rounds, and say how the medians compare."""
+    theirs = [Operation(name, partial(hyperfine, words)) for name, words in commands.items()]
+    rounds = list(rounds_of([*ours, *theirs], ROUNDS))
+    medians = [statistics.median(value for value, _ in samples) for samples in zip(*rounds)]
+    mine = dict(zip([operation.name for operation in ours], medians))
+    for name, other in zip(commands, medians[len(ours) :]):
+        ratio = mine[name] / other
+        verdict = "within" if abs(ratio - 1) <= CLOSE else "not within"
         print(
-            f"{name:18} {one:7.0f} µs (n={len(mine[name])})   hyperfine {other:7.0f} µs"
-            f"   ratio {one / other:.2f}"
-            f"   {'within' if abs(one / other - 1) <= CLOSE else 'not within'} {CLOSE:.0%}"
+            f"{name:18} {mine[name]:7.0f} µs   hyperfine {other:7.0f} µs   ratio {ratio:.2f}"
+            f"   {verdict} {CLOSE:.0%}   ({ROUNDS} rounds)"
         )
 
 
@@ -62,8 +57,12 @@ def main() -> None:
         return
     direct = [runtime for runtime in RUNTIMES if not runtime.room and not runtime.lacking()]
     commands = {runtime.name: runtime.command([TRUE]) for runtime in direct}
-    for _ in range(RUNS):
-        run(commands)
+    with ExitStack() as stack:
+        ours = [one for one in tools.operations(stack) if isinstance(one, Operation)]
+        for operation in ours:
+            operation.sample()
+        for _ in range(RUNS):
+            run(ours, commands)
 
 
 if __name__ == "__main__":
