@@ -40,9 +40,11 @@ def run(ours: list[Operation], commands: dict[str, list[str]]) -> None:
     """Take the rounds, and say how the medians compare."""
     theirs = [Operation(name, partial(hyperfine, words)) for name, words in commands.items()]
     rounds = list(rounds_of([*ours, *theirs], ROUNDS))
-    medians = [statistics.median(value for value, _ in samples) for samples in zip(*rounds)]
-    mine = dict(zip([operation.name for operation in ours], medians))
-    for name, other in zip(commands, medians[len(ours) :]):
+    medians = [
+        statistics.median(value for value, _ in samples) for samples in zip(*rounds, strict=True)
+    ]
+    mine = {one.name: median for one, median in zip(ours, medians, strict=False)}
+    for name, other in zip(commands, medians[len(ours) :], strict=True):
         ratio = mine[name] / other
         verdict = "within" if abs(ratio - 1) <= CLOSE else "not within"
         print(
