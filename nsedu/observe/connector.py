@@ -22,6 +22,8 @@ _NLMSG = struct.Struct("=IHHII")  # length, type, flags, sequence, sender
 _CN_MSG = struct.Struct("=IIIIHH")  # index, value, sequence, acknowledgement, length, flags
 _EVENT = struct.Struct("=IIQ")  # what, processor, nanoseconds
 _NLMSG_DONE = 3
+_SO_RCVBUFFORCE = 33  # <asm-generic/socket.h>; socket(7)
+_ROOM = 8 << 20  # bytes
 
 
 class Event(NamedTuple):
@@ -45,12 +47,14 @@ class Events:
 
     Raises:
         OSError: ECONNREFUSED (another network namespace), EPERM (not allowed), EPROTONOSUPPORT (no
-            CONFIG_CONNECTOR), ETIMEDOUT (no answer: another user or pid namespace).
+            CONFIG_CONNECTOR), ETIMEDOUT (no answer: another user or pid namespace).  When more
+            happens than is read: ENOBUFS (netlink(7)), and some of it was not told.
     """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR)
         try:
+            self._make_room()
             self._socket.bind((0, _CN_IDX_PROC))
             self._ask(_LISTEN)
             refused = self._answer()
@@ -92,6 +96,13 @@ class Events:
                     if what == _EXIT and process == pid:
                         break
         return told
+
+    def _make_room(self) -> None:
+        """Have as many messages wait for us as we may: a busy machine sends hundreds at a time."""
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
 
     def _ask(self, operation: int) -> None:
         wanted = struct.pack("=I", operation)

@@ -69,3 +69,13 @@ def test_in_another_user_namespace_there_is_no_answer() -> None:
     with ns.Sandbox("user") as box, pytest.raises(OSError) as caught:
         box.call(Events)
     assert caught.value.errno == errno.ETIMEDOUT
+
+
+@pytest.mark.needs("proc-connector")
+def test_what_happens_before_anyone_reads_is_kept() -> None:
+    with Events() as events:
+        busy = subprocess.Popen(["sh", "-c", "for i in $(seq 120); do /bin/true; done"])
+        busy.wait()
+        told = events.until_exit(busy.pid)
+    born = [event for event in told if event.what == "fork" and event.parent == busy.pid]
+    assert len(born) >= 120
