@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nsedu.look.why_alive import why_alive
     from nsedu.measure import measure
     from nsedu.nstypes import NAMES as TYPES
+    from nsedu.predict import predict
     from nsedu.process import CommandFailed, CommandTimedOut
     from nsedu.records import Snapshot
     from nsedu.sandbox import Sandbox
@@ -75,6 +76,7 @@ __all__ = [
     "mounts",
     "ownership",
     "pids",
+    "predict",
     "shutdown",
     "snapshot",
     "topology",
@@ -112,6 +114,7 @@ _HOME = {
     "mounts": "look.mounts",
     "ownership": "look.ownership",
     "pids": "look.pids",
+    "predict": "predict",
     "shutdown": "client",
     "snapshot": "snapshot",
     "topology": "look.topology",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from in_lab import Lab, serving
 from ordinary_user import Learner, make_learner
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -50,3 +51,17 @@ def page() -> Iterator[Page]:
             yield browser.new_page(viewport={"width": 1280, "height": 1000})
         finally:
             browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab over the course's own notebooks."""
+    with serving(tmp_path_factory.mktemp("settings")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab over an empty directory, for notebooks that a test writes."""
+    with serving(tmp_path_factory.mktemp("settings"), tmp_path_factory.mktemp("books")) as lab:
+        yield lab

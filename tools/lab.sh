@@ -1,6 +1,7 @@
 #!/bin/sh
 # Serve JupyterLab on this machine's loopback, opened at the first notebook.
 # Usage: sh tools/lab.sh [JUPYTERLAB OPTION...]      (from the top of the repository)
+# LAB_ROOT names another directory to serve than the repository, for notebooks of one's own.
 set -eu
 
 # Kernels talk by Unix sockets in a directory of ours instead of by TCP ports: no other user can
@@ -23,7 +24,7 @@ fi
 
 .venv/bin/python -m jupyterlab \
     --ip=127.0.0.1 \
-    --ServerApp.root_dir="$PWD" \
+    --ServerApp.root_dir="${LAB_ROOT:-$PWD}" \
     --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
     "$@" <&0 &
 lab=$!

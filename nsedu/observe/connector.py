@@ -53,6 +53,8 @@ class Events:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR)
+        # Every listener is told every answer, so ours has to say what it answers.
+        self._number = int.from_bytes(os.urandom(3))
         try:
             self._make_room()
             self._socket.bind((0, _CN_IDX_PROC))
@@ -84,7 +86,7 @@ class Events:
         told: list[Event] = []
         deadline = time.monotonic() + timeout
         while (message := self._receive(deadline - time.monotonic())) is not None:
-            what, rest = message
+            what, rest, _ = message
             if what == _FORK:
                 _, parent, thread, child = struct.unpack_from("=iiii", rest)
                 if thread == child:  # else it is a thread
@@ -106,7 +108,7 @@ class Events:
 
     def _ask(self, operation: int) -> None:
         wanted = struct.pack("=I", operation)
-        head = _CN_MSG.pack(_CN_IDX_PROC, _CN_VAL_PROC, 0, 0, len(wanted), 0)
+        head = _CN_MSG.pack(_CN_IDX_PROC, _CN_VAL_PROC, 0, self._number, len(wanted), 0)
         size = _NLMSG.size + len(head) + len(wanted)
         self._socket.send(_NLMSG.pack(size, _NLMSG_DONE, 0, 0, 0) + head + wanted)
 
@@ -114,15 +116,16 @@ class Events:
         """The errno with which the kernel answers, 0 if it will tell."""
         deadline = time.monotonic() + 1
         while (message := self._receive(deadline - time.monotonic())) is not None:
-            if message[0] == _NONE:
-                return int(struct.unpack_from("=I", message[1])[0])
+            what, rest, acknowledged = message
+            if what == _NONE and acknowledged == self._number + 1:
+                return int(struct.unpack_from("=I", rest)[0])
         return errno.ETIMEDOUT
 
-    def _receive(self, seconds: float) -> tuple[int, bytes] | None:
-        """The next message: what, and what follows; None if there is none in time."""
+    def _receive(self, seconds: float) -> tuple[int, bytes, int] | None:
+        """The next message: what, what follows, what it acknowledges; None if none comes."""
         if not select.select([self._socket], [], [], max(0.0, seconds))[0]:
             return None
         data = self._socket.recv(4096)
         start = _NLMSG.size + _CN_MSG.size
         what = int(_EVENT.unpack_from(data, start)[0])
-        return what, data[start + _EVENT.size :]
+        return what, data[start + _EVENT.size :], _CN_MSG.unpack_from(data, _NLMSG.size)[3]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +17,25 @@ from nsedu.observe.connector import Event, Events
 
 def of(pid: int, told: list[Event]) -> list[Event]:
     return [event for event in told if event.pid == pid]
+
+
+@contextlib.contextmanager
+def another_listener() -> Iterator[None]:
+    """Somebody who begins to listen again and again."""
+    enough = threading.Event()
+
+    def listen() -> None:
+        while not enough.wait(0.05):
+            with Events():
+                pass
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
 
 
 @pytest.mark.needs("proc-connector")
@@ -66,8 +87,9 @@ def test_in_another_network_namespace_nobody_is_at_the_other_end() -> None:
 
 @pytest.mark.needs("userns", "proc-connector")
 def test_in_another_user_namespace_there_is_no_answer() -> None:
-    with ns.Sandbox("user") as box, pytest.raises(OSError) as caught:
-        box.call(Events)
+    listen = [another_listener(), another_listener()]  # the answers to them are told to everyone
+    with ns.Sandbox("user") as box, listen[0], listen[1], pytest.raises(OSError) as caught:
+        box.call(lambda: Events().__exit__(None, None, None))
     assert caught.value.errno == errno.ETIMEDOUT
 
 

@@ -1,0 +1,44 @@
+"""Who looks at what a cell shows: a person with a browser, or a test, a converter, a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def interactive() -> bool:
+    """Whether this cell was sent by a front end that a person sits at and that may show widgets.
+
+    The protocol tells: such a front end lets the kernel ask back (allow_stdin of execute_request,
+    "Messaging in Jupyter").  nbval and nbclient do not, and plain IPython sends no messages at all.
+    """
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module is not None else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return False
+    return bool(kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
+
+
+def show(text: str, widget: Callable[[], Any]) -> None:
+    """Show a widget to a person, and print its text form where there is no front end for it.
+
+    Args:
+        text: the text form; a front end without widgets shows it, too.
+        widget: makes the widget, only if it is needed.
+    """
+    if not interactive():
+        print(text)
+        return
+    from IPython.display import display
+
+    display(bundle(text, widget()), raw=True)
+
+
+def bundle(text: str, widget: Any) -> dict[str, Any]:
+    """A widget and its text form as one output: the front end shows what it can."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"text/plain": text, _VIEW: view}

@@ -1,0 +1,192 @@
+"""Answer before the kernel does: a prediction, and its grading by what the kernel then says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nsedu import front
+from nsedu.nstypes import LINKS
+from nsedu.sandbox import Sandbox
+
+_LINKS_QUESTION = "Which of the ten links in /proc/self/ns will be others?"
+
+
+class Prediction:
+    """A question, the learner's guess, and later what the kernel said.
+
+    Attributes:
+        question: what is asked.
+        choices: what can be ticked; empty if the answer is typed.
+        several: whether several of them can be right.
+        right: whether the guess was right; None before it is graded and without a guess.
+    """
+
+    def __init__(
+        self, question: str, choices: Sequence[str], several: bool, guess: Iterable[str]
+    ) -> None:
+        self.question, self.choices, self.several = question, tuple(choices), several
+        self.right: bool | None = None
+        self._guess = list(guess)
+        self._before = _links("self") if self.choices == LINKS else {}
+        self._widget: Any = None
+
+    @property
+    def guess(self) -> list[str]:
+        """What the learner ticked or typed, up to now."""
+        return list(self._guess if self._widget is None else self._widget.guess)
+
+    def grade(self, told: Any, within: float | None = None) -> None:
+        """Compare the guess with what the kernel says, and say how it went.
+
+        A wrong guess is no error: that is what guesses are for.
+
+        Args:
+            told: for links a sandbox, or the host-side pid of a process: its links are compared
+                with those that this notebook had when it asked. Otherwise the answer itself, as
+                found out just now: one choice, several, or what was to be typed.
+            within: for a number: the factor by which a guess may be off.
+
+        Raises:
+            ValueError: the answer is none of the choices, or there is no such process.
+            TypeError: for links, it is neither a sandbox nor a pid.
+        """
+        answer = self._answer(told)
+        guess = self.guess
+        said, right = self._compare(guess, answer, within)
+        self.right = right
+        print(said)
+        if self._widget is not None:
+            marks = {c: "missed" for c in answer} | {c: "wrong" for c in guess}
+            marks |= dict.fromkeys(set(guess) & set(answer), "hit")
+            with self._widget.hold_sync():
+                self._widget.marks, self._widget.right = marks, bool(right)
+                self._widget.said = said
+
+    def _answer(self, told: Any) -> list[str]:
+        if self._before:
+            return _changed(self._before, told)
+        several = self.several and not isinstance(told, str)
+        answer = [str(one) for one in (told if several else [told])]
+        for one in answer:
+            if self.choices and one not in self.choices:
+                raise ValueError(f"{one!r} is none of the choices: {', '.join(self.choices)}.")
+        return [c for c in self.choices if c in answer] or answer
+
+    def _compare(
+        self, guess: list[str], answer: list[str], within: float | None
+    ) -> tuple[str, bool | None]:
+        verb = "changed" if self._before else "says"
+        truth = f"the kernel {verb} {_and(answer)}"
+        if not guess:
+            return f"· you made no guess; {truth}", None
+        right = _same(guess, answer, within)
+        if right and guess == answer:
+            return f"✔ you said {_and(guess)}, and so does the kernel", True
+        return f"{'✔' if right else '…'} you said {_and(guess)}; {truth}", right
+
+    def _show(self) -> None:
+        front.show(str(self), self._make_widget)
+
+    def _make_widget(self) -> Any:
+        from nsedu.widgets.prediction import PredictionWidget
+
+        kind = "many" if self.several else "one" if self.choices else "typed"
+        self._widget = PredictionWidget(
+            question=self.question, kind=kind, choices=list(self.choices), guess=self._guess
+        )
+        return self._widget
+
+    def __str__(self) -> str:
+        left, right = "[]" if self.several else "()"
+        lines = [f"? {self.question}"]
+        boxes = [f"{left}{'x' if c in self.guess else ' '}{right} {c}" for c in self.choices]
+        if boxes:
+            lines.append("  " + "   ".join(boxes))
+        elif self.guess:
+            lines.append(f"  {self.guess[0]}")
+        return "\n".join(lines)
+
+
+def predict(
+    question: str = "",
+    choices: Iterable[Any] = (),
+    *,
+    links: bool | Iterable[str] = False,
+    several: bool = False,
+    guess: Any = None,
+) -> Prediction:
+    """Ask the learner for a guess, which ``.grade(...)`` compares with what the kernel says later.
+
+    In JupyterLab the question is shown with boxes to tick or a line to type in. Elsewhere it is
+    printed, and whoever wants to answer gives the guess here: ``predict(links=["uts"])``,
+    ``predict("Does it die?", ["yes", "no"], guess="no")``.
+
+    Args:
+        question: what is asked; for links there is one ready.
+        choices: the answers to choose from; none: the answer is typed.
+        links: True to ask which of the ten links of /proc/PID/ns will be others (namespaces(7));
+            names of links to answer that at once.
+        several: whether several choices can hold.
+        guess: the answer, given at once: one choice, several, or what would be typed.
+
+    Raises:
+        ValueError: there is no question, or the guess names none of the choices.
+        TypeError: ``links`` comes with choices.
+    """
+    if links:
+        if choices:
+            raise TypeError("links brings its own choices; leave out one of the two.")
+        choices, several = LINKS, True
+        guess = guess if links is True else links
+    if not question and not links:
+        raise ValueError('ask something: predict("Does it die?", ["yes", "no"]).')
+    names = [str(choice) for choice in choices]
+    one = guess is None or isinstance(guess, str) or not several
+    guesses = [] if guess is None else [str(guess)] if one else [str(g) for g in guess]
+    for name in guesses:
+        if names and name not in names:
+            raise ValueError(f"{name!r} is none of the choices: {', '.join(names)}.")
+    guesses = [name for name in names if name in guesses] or guesses
+    made = Prediction(question or _LINKS_QUESTION, names, several, guesses)
+    made._show()
+    return made
+
+
+def _links(pid: int | str) -> dict[str, str]:
+    """The texts of the links of /proc/PID/ns that exist."""
+    found = {}
+    for link in LINKS:
+        try:
+            found[link] = os.readlink(f"/proc/{pid}/ns/{link}")
+        except FileNotFoundError:
+            if not os.path.exists(f"/proc/{pid}"):
+                raise ValueError(
+                    f"there is no process {pid}; it has ended, or never was."
+                ) from None
+    return found
+
+
+def _changed(before: dict[str, str], told: Any) -> list[str]:
+    pid = told.pid if isinstance(told, Sandbox) else told
+    if isinstance(pid, bool) or not isinstance(pid, int):
+        raise TypeError(f"told must be a sandbox or a pid, not {type(told).__name__}.")
+    now = _links(pid)
+    return [link for link in LINKS if now.get(link) != before.get(link)]
+
+
+def _same(guess: list[str], answer: list[str], within: float | None) -> bool:
+    if within is None or len(guess) != 1 or len(answer) != 1:
+        return [g.casefold() for g in guess] == [a.casefold() for a in answer]
+    try:
+        one, other = float(guess[0]), float(answer[0])
+    except ValueError:
+        return False
+    return one > 0 and other > 0 and max(one / other, other / one) <= within
+
+
+def _and(words: Sequence[str]) -> str:
+    if not words:
+        return "none"
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -1,0 +1,112 @@
+"""One thread that looks again and again, for everything that somebody is watching.
+
+It is a thread and not a task of the kernel's event loop, because a learner's cell holds that loop
+for as long as it runs, and a lamp is to turn green meanwhile.  It ends when nobody watches.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from typing import Protocol
+
+LEASE = 20.0
+"""Seconds for which a view counts as watched unless it says so again; a dead browser is silent."""
+
+SHARE = 20
+"""A look is followed by a pause of at least so many times what it took: at most 5 % of a core."""
+
+
+class Looker(Protocol):
+    """What the beat calls."""
+
+    interval: float
+    """Seconds from one look to the next, if looks are quick."""
+
+    def look(self) -> None:
+        """Look once; called in the beat's own thread."""
+
+    def failed(self, error: Exception) -> None:
+        """Told when a look raised; there will be no other until somebody watches anew."""
+
+
+class Beat:
+    """Calls every watched looker at its interval."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._until: dict[Looker, float] = {}
+        self._due: dict[Looker, float] = {}
+        self._thread: threading.Thread | None = None
+
+    def watch(self, looker: Looker) -> None:
+        """Look for this one, now and for a lease's time; again to go on."""
+        with self._changed:
+            now = time.monotonic()
+            self._until[looker] = now + LEASE
+            self._due.setdefault(looker, now)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def leave(self, looker: Looker) -> None:
+        """Look no more for this one; one that is not watched is none the worse for it."""
+        with self._changed:
+            self._until.pop(looker, None)
+            self._due.pop(looker, None)
+            self._changed.notify()
+
+    def stop(self, seconds: float = 5) -> None:
+        """Look no more for anyone, and wait for a look that is under way."""
+        with self._changed:
+            self._until.clear()
+            self._due.clear()
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+
+    def _run(self) -> None:
+        while (looker := self._next()) is not None:
+            began = time.monotonic()
+            try:
+                looker.look()
+            except Exception as error:
+                self.leave(looker)
+                looker.failed(error)
+            now = time.monotonic()
+            with self._changed:
+                if looker in self._due:
+                    self._due[looker] = now + max(looker.interval, SHARE * (now - began))
+
+    def _next(self) -> Looker | None:
+        """Wait for whoever is due; None, and no thread any more, when nobody watches."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for looker in [who for who, until in self._until.items() if until < now]:
+                    del self._until[looker], self._due[looker]
+                if not self._due:
+                    self._thread = None
+                    return None
+                looker = min(self._due, key=self._due.__getitem__)
+                if self._due[looker] <= now:
+                    return looker
+                self._changed.wait(self._due[looker] - now)
+
+
+beat = Beat()
+"""The one of this process."""
+
+atexit.register(beat.stop)  # before the agent goes, which a look might start again
+
+
+def _in_forked_child() -> None:
+    # The thread does not exist here, and its lock may have been held.
+    beat.__init__()  # type: ignore[misc]
+
+
+os.register_at_fork(after_in_child=_in_forked_child)

@@ -1,0 +1,122 @@
+"""JupyterLab as `make lab` serves it, and what a person does in it, for the browser tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).resolve().parent.parent
+SLOW = 60_000  # ms; what JupyterLab may take on a busy machine
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab that serves.
+
+    Attributes:
+        address: of its first page, token included, as `make lab` prints it.
+        directory: what it serves, for notebooks of the tests' own.
+    """
+
+    address: str
+    directory: Path
+
+    def open(self, page: Page, path: str) -> None:
+        """Open a notebook in a fresh workspace, and wait until its kernel is idle."""
+        base, token = self.address.split("/lab", 1)[0], self.address.rsplit("token=", 1)[1]
+        page.goto(f"{base}/lab/tree/{path}?reset&token={token}")
+        expect(page.locator(".jp-Notebook")).to_be_visible(timeout=SLOW)
+        expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
+            timeout=SLOW
+        )
+
+    def notebook(self, name: str, *cells: str) -> str:
+        """Write a notebook of code cells into the directory; returns its path there."""
+        book = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(book, self.directory / name)
+        return name
+
+
+@contextlib.contextmanager
+def serving(settings: Path, directory: Path = ROOT, theme: str = "") -> Iterator[Lab]:
+    """Serve a directory by `make lab`, with an empty directory for JupyterLab's own settings."""
+    # Else JupyterLab takes the cells that are out of sight off the page, and we look at all.
+    write_setting(settings, "notebook-extension/tracker", '{"windowingMode": "none"}')
+    if theme:
+        write_setting(settings, "apputils-extension/themes", f'{{"theme": "{theme}"}}')
+    flags = f"--no-browser --port=0 --LabApp.user_settings_dir={settings}"
+    server = subprocess.Popen(
+        ["make", "lab", f"LAB_FLAGS={flags}"],
+        cwd=ROOT,
+        env={**os.environ, "LAB_ROOT": str(directory)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert server.stdout is not None
+    try:
+        said = []
+        for line in server.stdout:
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S+token=\w+", line):
+                yield Lab(found[0], directory)
+                break
+        else:
+            pytest.fail("make lab ended without printing an address:\n" + "".join(said))
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.communicate(timeout=60)
+
+
+def write_setting(settings: Path, plugin: str, text: str) -> None:
+    """Write a setting of JupyterLab's, as its Settings Editor does."""
+    file = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def choose(page: Page, menu: str, *items: str) -> None:
+    """Choose an item of JupyterLab's menu bar."""
+    for item in (menu, *items):
+        page.get_by_role("menuitem", name=item, exact=True).click()
+
+
+def run_all(page: Page, cells: int) -> None:
+    """Run all cells, and wait until the last of them has run; an error fails the test."""
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    choose(page, "Run", "Run All Cells")
+    finished = page.locator(".jp-CodeCell .jp-InputPrompt", has_text=re.compile(rf"\[{cells}\]:"))
+    error = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")
+    expect(finished.or_(error).first).to_be_visible(timeout=2 * SLOW)
+    assert error.count() == 0, error.first.inner_text()
+
+
+def run_cell(page: Page, number: int) -> None:
+    """Run one code cell, counted from 0, and wait until it has run."""
+    cell = code_cell(page, number)
+    before = cell.locator(".jp-InputPrompt").first.inner_text()
+    cell.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    prompt = cell.locator(".jp-InputPrompt").first
+    expect(prompt).not_to_have_text(before, timeout=SLOW)
+    expect(prompt).not_to_have_text("[*]:", timeout=SLOW)
+
+
+def code_cell(page: Page, number: int) -> Locator:
+    """A code cell, counted from 0."""
+    return page.locator(".jp-CodeCell").nth(number)
