@@ -109,12 +109,15 @@ def run_all(page: Page, cells: int) -> None:
 def run_cell(page: Page, number: int) -> None:
     """Run one code cell, counted from 0, and wait until it has run."""
     cell = code_cell(page, number)
-    before = cell.locator(".jp-InputPrompt").first.inner_text()
-    cell.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
     prompt = cell.locator(".jp-InputPrompt").first
-    expect(prompt).not_to_have_text(before, timeout=SLOW)
-    expect(prompt).not_to_have_text("[*]:", timeout=SLOW)
+    before = prompt.inner_text()
+    for _ in range(10):  # JupyterLab takes no keys before it has started altogether
+        cell.locator(".jp-InputArea-editor").click()
+        page.keyboard.press("Control+Enter")
+        with contextlib.suppress(AssertionError):
+            expect(prompt).not_to_have_text(before, timeout=2000)
+            break
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=SLOW)
 
 
 def code_cell(page: Page, number: int) -> Locator:
