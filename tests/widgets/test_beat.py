@@ -1,0 +1,139 @@
+"""The beat looks for whoever is watched, and for nobody else."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from nsedu.widgets import beat as module
+from nsedu.widgets.beat import Beat
+
+
+class Looker:
+    """Counts how often it looked, and can wait for it."""
+
+    def __init__(self, interval: float = 0.01, error: Exception | None = None) -> None:
+        self.interval, self.error = interval, error
+        self.looks = threading.Semaphore(0)
+        self.told: list[Exception] = []
+        self.failure = threading.Event()
+
+    def look(self) -> None:
+        self.looks.release()
+        if self.error is not None:
+            raise self.error
+
+    def failed(self, error: Exception) -> None:
+        self.told.append(error)
+        self.failure.set()
+
+    def await_looks(self, number: int) -> None:
+        for _ in range(number):
+            assert self.looks.acquire(timeout=10), "it was not called"
+
+
+@pytest.fixture
+def beat() -> Iterator[Beat]:
+    made = Beat()
+    yield made
+    made.stop()
+
+
+def thread_of(beat: Beat) -> threading.Thread:
+    assert beat._thread is not None
+    return beat._thread
+
+
+def test_whoever_is_watched_looks_again_and_again(beat: Beat) -> None:
+    one, other = Looker(), Looker()
+    beat.watch(one)
+    beat.watch(other)
+    one.await_looks(5)
+    other.await_looks(5)
+
+
+def test_the_thread_ends_when_nobody_is_watched_and_begins_anew(beat: Beat) -> None:
+    looker = Looker()
+    for _ in range(2):
+        beat.watch(looker)
+        looker.await_looks(1)
+        thread = thread_of(beat)
+        beat.leave(looker)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_one_thread_serves_many(beat: Beat) -> None:
+    lookers = [Looker() for _ in range(50)]
+    for looker in lookers:
+        beat.watch(looker)
+    before = thread_of(beat)
+    for looker in lookers:
+        looker.await_looks(2)
+    assert thread_of(beat) is before
+
+
+def test_a_view_that_is_silent_is_forgotten(beat: Beat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEASE", 0.05)
+    looker = Looker()
+    beat.watch(looker)
+    thread = thread_of(beat)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_look_that_raises_is_told_and_not_repeated(beat: Beat) -> None:
+    bad, good = Looker(error=ValueError("no")), Looker()
+    beat.watch(bad)
+    beat.watch(good)
+    assert bad.failure.wait(10)
+    good.await_looks(5)
+    assert [str(error) for error in bad.told] == ["no"]
+    assert bad.looks.acquire(blocking=False) and not bad.looks.acquire(blocking=False)
+
+
+def test_leaving_twice_or_unwatched_does_nothing(beat: Beat) -> None:
+    looker = Looker()
+    beat.leave(looker)
+    beat.watch(looker)
+    beat.leave(looker)
+    beat.leave(looker)
+
+
+def test_a_long_look_is_followed_by_a_long_pause(
+    beat: Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    done = threading.Event()
+
+    class Slow(Looker):
+        def look(self) -> None:
+            clock[0] += 2  # seconds, as far as the beat can tell
+            done.set()
+
+    slow = Slow()
+    beat.watch(slow)
+    assert done.wait(10)
+    with beat._changed:
+        while beat._due.get(slow) == 100.0:
+            beat._changed.wait(0.01)
+        assert beat._due[slow] == 102 + 2 * module.SHARE
+
+
+def test_a_forked_child_has_no_beat_and_can_have_one() -> None:
+    looker = Looker()
+    module.beat.watch(looker)
+    looker.await_looks(1)
+    pid = os.fork()
+    if pid == 0:
+        mine = Looker()
+        status = 0 if module.beat._thread is None and not module.beat._due else 1
+        module.beat.watch(mine)
+        status += 0 if mine.looks.acquire(timeout=5) else 2
+        os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    module.beat.leave(looker)
