@@ -10,7 +10,8 @@ from nsedu import front
 from nsedu.nstypes import LINKS
 from nsedu.sandbox import Sandbox
 
-_LINKS_QUESTION = "Which of the ten links in /proc/self/ns will be others?"
+_LINKS_QUESTION = "Which of the ten links of /proc/self/ns will differ?"
+_YES_OR_NO = ("yes", "no")
 
 
 class Prediction:
@@ -40,33 +41,39 @@ class Prediction:
     def grade(self, told: Any, within: float | None = None) -> None:
         """Compare the guess with what the kernel says, and say how it went.
 
-        A wrong guess is no error: that is what guesses are for.
+        A wrong guess is no error: that is what guesses are for. To grade once more is fine, too.
 
         Args:
             told: for links a sandbox, or the host-side pid of a process: its links are compared
                 with those that this notebook had when it asked. Otherwise the answer itself, as
-                found out just now: one choice, several, or what was to be typed.
-            within: for a number: the factor by which a guess may be off.
+                found out just now: one choice, several, or what was to be typed; where the
+                choices are "yes" and "no", also True and False.
+            within: for a measured number: the factor by which a guess may be off.
 
         Raises:
-            ValueError: the answer is none of the choices, or there is no such process.
+            ValueError: the answer is none of the choices, or there is no such process; or
+                ``within`` is below 1.
             TypeError: for links, it is neither a sandbox nor a pid.
         """
+        if within is not None and within < 1:
+            raise ValueError(f"within is a factor of at least 1, not {within!r}.")
         answer = self._answer(told)
         guess = self.guess
-        said, right = self._compare(guess, answer, within)
-        self.right = right
-        print(said)
+        self.right, sentence = self._compare(guess, answer, within)
+        mark = {True: "✔", False: "…", None: "·"}[self.right]
+        print(f"{mark} {self.question} {sentence[0].upper()}{sentence[1:]}")
         if self._widget is not None:
             marks = {c: "missed" for c in answer} | {c: "wrong" for c in guess}
             marks |= dict.fromkeys(set(guess) & set(answer), "hit")
             with self._widget.hold_sync():
-                self._widget.marks, self._widget.right = marks, bool(right)
-                self._widget.said = said
+                self._widget.marks, self._widget.right = marks, bool(self.right)
+                self._widget.said = f"{mark} {sentence}"
 
     def _answer(self, told: Any) -> list[str]:
         if self._before:
             return _changed(self._before, told)
+        if isinstance(told, bool) and self.choices == _YES_OR_NO:
+            told = _YES_OR_NO[not told]
         several = self.several and not isinstance(told, str)
         answer = [str(one) for one in (told if several else [told])]
         for one in answer:
@@ -76,15 +83,16 @@ class Prediction:
 
     def _compare(
         self, guess: list[str], answer: list[str], within: float | None
-    ) -> tuple[str, bool | None]:
-        verb = "changed" if self._before else "says"
-        truth = f"the kernel {verb} {_and(answer)}"
+    ) -> tuple[bool | None, str]:
+        about = "" if within is None else "≈ "  # another number each time
+        what = "the kernel changed" if self._before else "the answer is"
+        truth = f"{what} {about}{_and(answer)}"
         if not guess:
-            return f"· you made no guess; {truth}", None
+            return None, f"you made no guess; {truth}"
         right = _same(guess, answer, within)
         if right and guess == answer:
-            return f"✔ you said {_and(guess)}, and so does the kernel", True
-        return f"{'✔' if right else '…'} you said {_and(guess)}; {truth}", right
+            return True, f"you said {_and(guess)}, and so it is"
+        return right, f"you said {_and(guess)}; {truth}"
 
     def _show(self) -> None:
         front.show(str(self), self._make_widget)
@@ -97,6 +105,9 @@ class Prediction:
             question=self.question, kind=kind, choices=list(self.choices), guess=self._guess
         )
         return self._widget
+
+    def _ipython_display_(self) -> None:
+        """Nothing: at the end of a cell it has been shown already."""
 
     def __str__(self) -> str:
         left, right = "[]" if self.several else "()"
@@ -126,15 +137,17 @@ def predict(
     Args:
         question: what is asked; for links there is one ready.
         choices: the answers to choose from; none: the answer is typed.
-        links: True to ask which of the ten links of /proc/PID/ns will be others (namespaces(7));
-            names of links to answer that at once.
+        links: True to ask which of the ten links of /proc/PID/ns will differ (namespaces(7)); names
+            of links to answer that at once.
         several: whether several choices can hold.
         guess: the answer, given at once: one choice, several, or what would be typed.
 
     Raises:
         ValueError: there is no question, or the guess names none of the choices.
-        TypeError: ``links`` comes with choices.
+        TypeError: ``links`` comes with choices, or the choices are no list.
     """
+    if isinstance(choices, str):
+        raise TypeError(f'choices must be a list such as ["yes", "no"], not {choices!r}.')
     if links:
         if choices:
             raise TypeError("links brings its own choices; leave out one of the two.")
@@ -165,6 +178,11 @@ def _links(pid: int | str) -> dict[str, str]:
                 raise ValueError(
                     f"there is no process {pid}; it has ended, or never was."
                 ) from None
+        except PermissionError:
+            raise ValueError(
+                f"the links of process {pid} may not be read: it is somebody else's"
+                " (namespaces(7), PTRACE_MODE_READ_FSCREDS); name one of yours."
+            ) from None
     return found
 
 
@@ -188,5 +206,5 @@ def _same(guess: list[str], answer: list[str], within: float | None) -> bool:
 
 def _and(words: Sequence[str]) -> str:
     if not words:
-        return "none"
+        return "none of them"
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -15,6 +15,9 @@ from typing import Protocol
 LEASE = 20.0
 """Seconds for which a view counts as watched unless it says so again; a dead browser is silent."""
 
+ASK = 8.0
+"""Seconds after which it is asked to say so again."""
+
 SHARE = 20
 """A look is followed by a pause of at least so many times what it took: at most 5 % of a core."""
 
@@ -28,6 +31,9 @@ class Looker(Protocol):
     def look(self) -> None:
         """Look once; called in the beat's own thread."""
 
+    def ask(self) -> None:
+        """Ask whoever watches to say so again, by `Beat.watch`."""
+
     def failed(self, error: Exception) -> None:
         """Told when a look raised; there will be no other until somebody watches anew."""
 
@@ -39,13 +45,14 @@ class Beat:
         self._changed = threading.Condition()
         self._until: dict[Looker, float] = {}
         self._due: dict[Looker, float] = {}
+        self._ask: dict[Looker, float] = {}
         self._thread: threading.Thread | None = None
 
     def watch(self, looker: Looker) -> None:
         """Look for this one, now and for a lease's time; again to go on."""
         with self._changed:
             now = time.monotonic()
-            self._until[looker] = now + LEASE
+            self._until[looker], self._ask[looker] = now + LEASE, now + ASK
             self._due.setdefault(looker, now)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
@@ -55,24 +62,29 @@ class Beat:
     def leave(self, looker: Looker) -> None:
         """Look no more for this one; one that is not watched is none the worse for it."""
         with self._changed:
-            self._until.pop(looker, None)
-            self._due.pop(looker, None)
+            self._forget(looker)
             self._changed.notify()
 
     def stop(self, seconds: float = 5) -> None:
         """Look no more for anyone, and wait for a look that is under way."""
         with self._changed:
-            self._until.clear()
-            self._due.clear()
+            for looker in list(self._due):
+                self._forget(looker)
             self._changed.notify()
             thread = self._thread
         if thread is not None:
             thread.join(seconds)
 
+    def _forget(self, looker: Looker) -> None:
+        for times in (self._until, self._due, self._ask):
+            times.pop(looker, None)
+
     def _run(self) -> None:
         while (looker := self._next()) is not None:
             began = time.monotonic()
             try:
+                if self._asks(looker, began):
+                    looker.ask()
                 looker.look()
             except Exception as error:
                 self.leave(looker)
@@ -82,13 +94,20 @@ class Beat:
                 if looker in self._due:
                     self._due[looker] = now + max(looker.interval, SHARE * (now - began))
 
+    def _asks(self, looker: Looker, now: float) -> bool:
+        with self._changed:
+            if self._ask.get(looker, now) >= now:
+                return False
+            self._ask[looker] = now + ASK
+            return True
+
     def _next(self) -> Looker | None:
         """Wait for whoever is due; None, and no thread any more, when nobody watches."""
         with self._changed:
             while True:
                 now = time.monotonic()
                 for looker in [who for who, until in self._until.items() if until < now]:
-                    del self._until[looker], self._due[looker]
+                    self._forget(looker)
                 if not self._due:
                     self._thread = None
                     return None

@@ -28,7 +28,8 @@ def style(name: str) -> str:
 class Live(anywidget.AnyWidget):
     """A widget that looks at the kernel while somebody watches it.
 
-    Its JavaScript calls ``watch(model, el)``, which sends ``{"view": id, "visible": bool}``.
+    Its JavaScript calls ``watch(model, el)``, which sends ``{"view": id, "visible": bool}`` when
+    that changes, and when it is asked.
     """
 
     interval = 0.7
@@ -45,6 +46,10 @@ class Live(anywidget.AnyWidget):
     def failed(self, error: Exception) -> None:
         """Show that a look raised."""
         raise NotImplementedError
+
+    def ask(self) -> None:
+        """Ask the views whether they are still there; those that are will say so."""
+        self.send({"ask": True})
 
     def message(self, content: dict[str, Any]) -> None:
         """Any message of the view but the one about being visible."""

@@ -1,6 +1,6 @@
 // A question to answer before the kernel does: boxes to tick, one of several, or a word to type.
 
-const MARK = { hit: "✔", missed: "◂ this one, too", wrong: "✘" };
+const MARK = { hit: "✔", missed: "◂ this one", wrong: "✘" };
 
 function render({ model, el }) {
   const kind = model.get("kind");
@@ -42,6 +42,7 @@ function render({ model, el }) {
   };
   for (const trait of ["guess", "marks", "said", "right"]) model.on(`change:${trait}`, update);
   el.append(h("div", { class: "nsedu nsedu-card nsedu-prediction" }, fields, told));
+  mindTheEnd(model, el);
   update();
   return () => {
     for (const trait of ["guess", "marks", "said", "right"]) model.off(`change:${trait}`, update);

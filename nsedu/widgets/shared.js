@@ -12,37 +12,51 @@ function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-const RENEW = 8000; // ms; Python forgets a view that it has not heard of for 20 s
-
 /**
  * Tell Python whether anyone can see this element: it is in the window, and the tab is in front.
- * Told again and again while so, since a browser that dies says nothing.  Returns how to end it.
+ * Python asks again now and then, since a browser that dies says nothing; there is no timer here
+ * that could outlive the kernel.  Returns how to end it.
  */
 function watch(model, el) {
   const view = Math.random().toString(36).slice(2);
-  let inWindow = false, told = false, timer = null;
-  const say = (visible) => {
-    told = visible;
-    clearInterval(timer);
-    timer = visible ? setInterval(() => model.send({ view, visible: true }), RENEW) : null;
-    model.send({ view, visible });
+  let inWindow = false, visible = false;
+  const say = () => {
+    try {
+      model.send({ view, visible });
+    } catch {
+      // The kernel has ended, so nobody is looking.
+    }
   };
   const update = () => {
-    const visible = inWindow && document.visibilityState === "visible";
-    if (visible !== told) say(visible);
+    const now = inWindow && document.visibilityState === "visible";
+    if (now === visible) return;
+    visible = now;
+    say();
   };
   const observer = new IntersectionObserver((entries) => {
     inWindow = entries[entries.length - 1].isIntersecting;
     update();
   });
-  const leave = () => told && say(false);
+  const answer = (message) => message.ask && visible && say();
+  const leave = () => {
+    inWindow = false;
+    update();
+  };
+  mindTheEnd(model, el);
   observer.observe(el);
+  model.on("msg:custom", answer);
   document.addEventListener("visibilitychange", update);
   window.addEventListener("pagehide", leave);
   return () => {
     observer.disconnect();
+    model.off("msg:custom", answer);
     document.removeEventListener("visibilitychange", update);
     window.removeEventListener("pagehide", leave);
     leave();
   };
+}
+
+/** Say so on the widget when its kernel has ended: it will never answer again. */
+function mindTheEnd(model, el) {
+  model.on("comm_live_update", () => el.querySelector(".nsedu")?.classList.add("nsedu-ended"));
 }

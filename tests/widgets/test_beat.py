@@ -20,11 +20,15 @@ class Looker:
         self.looks = threading.Semaphore(0)
         self.told: list[Exception] = []
         self.failure = threading.Event()
+        self.asked = threading.Event()
 
     def look(self) -> None:
         self.looks.release()
         if self.error is not None:
             raise self.error
+
+    def ask(self) -> None:
+        self.asked.set()
 
     def failed(self, error: Exception) -> None:
         self.told.append(error)
@@ -83,6 +87,15 @@ def test_a_view_that_is_silent_is_forgotten(beat: Beat, monkeypatch: pytest.Monk
     thread = thread_of(beat)
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_view_is_asked_whether_it_is_still_there(
+    beat: Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ASK", 0.05)
+    looker = Looker()
+    beat.watch(looker)
+    assert looker.asked.wait(10)
 
 
 def test_a_look_that_raises_is_told_and_not_repeated(beat: Beat) -> None:
