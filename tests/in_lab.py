@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,13 @@ class Lab:
     def open(self, page: Page, path: str) -> None:
         """Open a notebook in a fresh workspace, and wait until its kernel is idle."""
         base, token = self.address.split("/lab", 1)[0], self.address.rsplit("token=", 1)[1]
-        page.goto(f"{base}/lab/tree/{path}?reset&token={token}")
+        # A new name rather than ?reset, which loads the page, and starts the kernel, twice.
+        page.goto(f"{base}/lab/workspaces/{uuid.uuid4().hex}/tree/{path}?token={token}")
         expect(page.locator(".jp-Notebook")).to_be_visible(timeout=SLOW)
         expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
             timeout=SLOW
         )
+        expect(page.locator(".jp-Dialog")).to_have_count(0)
 
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells into the directory; returns its path there."""
@@ -111,6 +114,7 @@ def run_cell(page: Page, number: int) -> None:
     cell = code_cell(page, number)
     prompt = cell.locator(".jp-InputPrompt").first
     before = prompt.inner_text()
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
     for _ in range(10):  # JupyterLab takes no keys before it has started altogether
         cell.locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
