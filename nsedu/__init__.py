@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nsedu.exercises import check, exercise
     from nsedu.look.cgroup_tree import cgroup_tree
     from nsedu.look.clocks import clocks
+    from nsedu.look.eyes import eyes
     from nsedu.look.idmap import idmap
     from nsedu.look.ipc import ipc
     from nsedu.look.live import compare, diff, hierarchy, matrix, tree
@@ -68,6 +69,7 @@ __all__ = [
     "doctor",
     "exercise",
     "expect",
+    "eyes",
     "hierarchy",
     "idmap",
     "ipc",
@@ -106,6 +108,7 @@ _HOME = {
     "doctor": "doctor",
     "exercise": "exercises",
     "expect": "claims",
+    "eyes": "look.eyes",
     "hierarchy": "look.live",
     "idmap": "look.idmap",
     "ipc": "look.ipc",

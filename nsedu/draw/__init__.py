@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nsedu.draw.clock_lines import clocks
     from nsedu.draw.comparison import compare
     from nsedu.draw.costs import costs
+    from nsedu.draw.eye_rows import eyes
     from nsedu.draw.id_maps import idmap
     from nsedu.draw.ipc_boxes import ipc
     from nsedu.draw.mount_tree import mounts
@@ -33,6 +34,7 @@ __all__ = [
     "control_groups",
     "costs",
     "diff",
+    "eyes",
     "hierarchy",
     "idmap",
     "ipc",
@@ -52,6 +54,7 @@ _HOME = {
     "control_groups": "cgroup_tree",
     "costs": "costs",
     "diff": "changes",
+    "eyes": "eye_rows",
     "hierarchy": "boxed",
     "idmap": "id_maps",
     "ipc": "ipc_boxes",
