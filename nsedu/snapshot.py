@@ -33,7 +33,7 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         ProcessLookupError: there is no process with that pid.
         FileNotFoundError: /proc is not mounted.
     """
-    _check(scope)
+    check_scope(scope)
     if not os.path.lexists("/proc/self"):
         raise FileNotFoundError(
             errno.ENOENT, "no /proc is mounted; mount -t proc proc /proc does it"
@@ -46,7 +46,7 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         else:  # our own pid is what this /proc calls it, which a sandbox may know by another number
             pids = procfs.family(int(os.readlink("/proc/self") if scope == "mine" else scope))
         discovery = Discovery()
-        processes = _tree_order(scan(pids, discovery))
+        processes = tree_order(scan(pids, discovery))
         if deep:
             from nsedu.observe import (  # which need sockets and processes of their own
                 holders,
@@ -62,7 +62,8 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
             gc.enable()
 
 
-def _check(scope: object) -> None:
+def check_scope(scope: object) -> None:
+    """Raise the TypeError or ValueError of `snapshot` if the scope is none."""
     accepted = '"mine", "machine" or the pid of a process'
     if isinstance(scope, bool) or not isinstance(scope, str | int):
         raise TypeError(f"scope must be {accepted}, not {type(scope).__name__}.")
@@ -70,7 +71,8 @@ def _check(scope: object) -> None:
         raise ValueError(f"scope must be {accepted}, not {scope!r}.")
 
 
-def _tree_order(processes: dict[int, Process]) -> dict[int, Process]:
+def tree_order(processes: dict[int, Process]) -> dict[int, Process]:
+    """The same processes, parents before their children and siblings by pid."""
     children: dict[int, list[int]] = {}
     ordered: dict[int, Process] = {}
     todo = []

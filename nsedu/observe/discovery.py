@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nsedu import syscalls
 from nsedu.nstypes import BY_NAME, CATALOGUE, LINKS, NAMES
 from nsedu.procfs import READ
-from nsedu.records import Namespace, Pin
+from nsedu.records import Namespace, Pin, Process
 
 Key = tuple[str, int]
 """A namespace: its type and its inode number."""
@@ -75,7 +75,7 @@ def open_file(path: str, key: Key) -> int:
 class Found:
     """What is known so far of one namespace."""
 
-    __slots__ = ("climbed", "members", "owner", "parent", "pins", "uid")
+    __slots__ = ("climbed", "members", "missed", "owner", "parent", "pins", "uid")
 
     def __init__(self) -> None:
         self.climbed = False
@@ -84,6 +84,7 @@ class Found:
         self.uid: int | None = None
         self.members: list[int] = []
         self.pins: list[Pin] = []
+        self.missed: list[str] = []  # reasons why a parent or an owner could not be asked for
 
 
 class Group:
@@ -194,9 +195,13 @@ class Discovery:
             other = ask(fd)
         except OSError as error:
             if error.errno != errno.EPERM:
-                self.miss(f"parents and owners ({error.strerror})")
+                reason = f"parents and owners ({error.strerror})"
             elif key not in INITIAL or ask is syscalls.ns_get_userns:
-                self.miss("parents and owners outside the reader's own namespaces")
+                reason = "parents and owners outside the reader's own namespaces"
+            else:
+                return None
+            self.miss(reason)
+            self.found[key].missed.append(reason)
             return None
         try:
             ns = os.fstat(other).st_ino
@@ -208,6 +213,41 @@ class Discovery:
     def pin(self, key: Key, kind: str, pid: int | None, detail: str) -> None:
         """Take note of one thing that keeps a namespace alive."""
         self.found.setdefault(key, Found()).pins.append(Pin(kind, pid, detail))
+
+    def only(self, processes: Iterable[Process]) -> None:
+        """Keep what these processes tell and forget the rest, as if only they had been read.
+
+        A namespace that has gone must be forgotten, since the kernel gives its number to another.
+        """
+        groups: dict[int, Group] = {}
+        for process in processes:
+            links = process.links
+            group = groups.get(id(links))
+            if group is None:
+                group = groups[id(links)] = Group(dict(links))
+            group.pids.append(process.pid)
+        self._all_groups = list(groups.values())
+        todo = [(TYPE_OF_LINK[k], ns) for g in self._all_groups for k, ns in g.links.items()]
+        kept: set[Key] = set()
+        while todo:
+            key = todo.pop()
+            if key in kept or key not in self.found:
+                continue
+            kept.add(key)
+            found = self.found[key]
+            found.members, found.pins = [], []
+            if found.parent is not None:
+                todo.append((key[0], found.parent))
+            if found.owner is not None:
+                todo.append(("user", found.owner))
+        self.found = {key: found for key, found in self.found.items() if key in kept}
+        self.groups = {text: g for text, g in self.groups.items() if id(g.links) in groups}
+        for group in self.groups.values():
+            group.pids = []
+        self.unread = {}
+        for found in self.found.values():
+            for reason in found.missed:
+                self.miss(reason)
 
     def namespaces(self, order: list[int]) -> dict[Key, Namespace]:
         """Everything found, as records.

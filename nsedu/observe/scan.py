@@ -25,6 +25,9 @@ from nsedu.procfs import (
 from nsedu.records import Process
 from nsedu.roles import own_role, roles
 
+HIDDEN = "processes hidden by the hidepid option of /proc"
+MAY_NOT = "links of a process that the reader may not inspect"
+
 _NAMES = [link.encode() for link in LINKS]
 
 # The ten calls written out one after the other: a loop over them would cost 2 % of the whole look.
@@ -34,7 +37,9 @@ _read_links: Callable[[Callable[..., bytes], int], tuple[bytes, ...]] = eval(
 )
 
 
-def scan(pids: Iterable[int], discovery: Discovery) -> dict[int, Process]:
+def scan(
+    pids: Iterable[int], discovery: Discovery, started: dict[int, bytes] | None = None
+) -> dict[int, Process]:
     """Read processes into records, and their links into ``discovery``.
 
     A process that ends meanwhile is left out.
@@ -42,6 +47,8 @@ def scan(pids: Iterable[int], discovery: Discovery) -> dict[int, Process]:
     Args:
         pids: the processes to read.
         discovery: what takes note of namespaces, and of what may not be read.
+        started: where to note when each was born, as its stat file has it: a pid is used again,
+            but not with the same start time.
     """
     processes: dict[int, Process] = {}
     home = _pid_namespace_of_proc()
@@ -53,7 +60,7 @@ def scan(pids: Iterable[int], discovery: Discovery) -> dict[int, Process]:
         except VANISHED:
             continue
         except PermissionError:
-            discovery.miss("processes hidden by the hidepid option of /proc")
+            discovery.miss(HIDDEN)
             continue
         try:
             try:
@@ -89,6 +96,8 @@ def scan(pids: Iterable[int], discovery: Discovery) -> dict[int, Process]:
         finally:
             close(directory)
         group.pids.append(pid)
+        if started is not None:
+            started[pid] = start
         role = roles.of(pid, start) if pid in roles else ""
         # What Process(…) does, without the detour through a function of Python's.
         processes[pid] = make(Process, (pid, ppid, name, command, uid, nspid, threads, links, role))
@@ -109,7 +118,7 @@ def _link_by_link(directory: int, discovery: Discovery) -> tuple[bytes, ...]:
             texts.append(b"")
         except PermissionError:
             read(b"../stat", directory)  # of one that has vanished they say EACCES, this says ESRCH
-            discovery.miss("links of a process that the reader may not inspect")
+            discovery.miss(MAY_NOT)
             return (b"",) * len(_NAMES)
     return tuple(texts)
 
