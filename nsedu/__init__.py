@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nsedu.nstypes import NAMES as TYPES
     from nsedu.predict import predict
     from nsedu.process import CommandFailed, CommandTimedOut
+    from nsedu.quiz import quiz
     from nsedu.records import Snapshot
     from nsedu.sandbox import Sandbox
     from nsedu.snapshot import snapshot
@@ -79,6 +80,7 @@ __all__ = [
     "ownership",
     "pids",
     "predict",
+    "quiz",
     "shutdown",
     "snapshot",
     "topology",
@@ -118,6 +120,7 @@ _HOME = {
     "ownership": "look.ownership",
     "pids": "look.pids",
     "predict": "predict",
+    "quiz": "quiz",
     "shutdown": "client",
     "snapshot": "snapshot",
     "topology": "look.topology",
