@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from nsedu.nstypes import NAMES as TYPES
     from nsedu.predict import predict
     from nsedu.process import CommandFailed, CommandTimedOut
+    from nsedu.progress import progress
     from nsedu.quiz import quiz
     from nsedu.records import Snapshot
     from nsedu.sandbox import Sandbox
     from nsedu.snapshot import snapshot
+    from nsedu.solved import reset_progress
 
 __version__ = "0.1.0"
 
@@ -80,7 +82,9 @@ __all__ = [
     "ownership",
     "pids",
     "predict",
+    "progress",
     "quiz",
+    "reset_progress",
     "shutdown",
     "snapshot",
     "topology",
@@ -120,7 +124,9 @@ _HOME = {
     "ownership": "look.ownership",
     "pids": "look.pids",
     "predict": "predict",
+    "progress": "progress",
     "quiz": "quiz",
+    "reset_progress": "solved",
     "shutdown": "client",
     "snapshot": "snapshot",
     "topology": "look.topology",

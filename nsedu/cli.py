@@ -1,6 +1,6 @@
-"""The command line: nsedu doctor, ls, tree, bench, exercises, check (or ``python -m nsedu``).
+"""The command line: nsedu doctor, ls, tree, bench, exercises, check, progress.
 
-Exit status: 0 fine, 1 a problem was found, 2 wrong usage.
+``python -m nsedu`` is the same.  Exit status: 0 fine, 1 a problem was found, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from nsedu.nstypes import NAMES
@@ -54,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("exercises", help="list the exercises")
     check = verbs.add_parser("check", help="check an exercise against the state of the kernel")
     check.add_argument("id", metavar="ID", help="the exercise, for example uts-1")
+    progress = verbs.add_parser("progress", help="show which exercises you have solved")
+    what = progress.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="as one JSON object")
+    what.add_argument("--reset", action="store_true", help="forget them all")
     return top
 
 
@@ -177,7 +182,24 @@ def _check(options: argparse.Namespace) -> int:
         return 2
     result = verdict(options.id)
     print(result)
+    if result.solved:
+        from nsedu.solved import record
+
+        record(options.id)
     return 0 if result.solved else 1
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from nsedu import solved
+    from nsedu.progress import progress
+
+    if options.reset:
+        solved.reset_progress()
+    elif options.json:
+        print(json.dumps({id: asdict(entry) for id, entry in solved.all_solved().items()}))
+    else:
+        _show(progress())
+    return 0
 
 
 _VERBS = {
@@ -187,6 +209,7 @@ _VERBS = {
     "bench": _bench,
     "exercises": _exercises,
     "check": _check,
+    "progress": _progress,
 }
 
 

@@ -4,10 +4,51 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from nsedu.nstypes import CATALOGUE
 from nsedu.table import Table
+
+_ASKED = re.compile(r'ns\.exercise\("([a-z]+-\d+)"')
+
+
+class Chapter(NamedTuple):
+    """One chapter of the course.
+
+    Attributes:
+        notebook: the file's name.
+        title: its first heading.
+        minutes: what it takes.
+        needs: what the machine must offer, in the doctor's words.
+        exercises: the ids of those it asks for, in order.
+    """
+
+    notebook: str
+    title: str
+    minutes: str
+    needs: Sequence[str]
+    exercises: Sequence[str]
+
+
+def chapters(directory: str | os.PathLike[str] = ".") -> list[Chapter]:
+    """The chapters in a directory, in order; none if there are none.
+
+    Args:
+        directory: where the notebooks lie.
+    """
+    found = []
+    for path in sorted(Path(directory).glob("[0-9][0-9]_*.ipynb")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        about = data["metadata"].get("nsedu", {})
+        sources = ["".join(cell["source"]) for cell in data["cells"]]
+        title = sources[0].splitlines()[0].lstrip("# ")
+        asked = list(dict.fromkeys(_ASKED.findall("\n".join(sources))))
+        minutes = str(about.get("minutes", ""))
+        found.append(Chapter(path.name, title, minutes, about.get("needs", []), asked))
+    return found
 
 
 def course(directory: str | os.PathLike[str] = ".") -> Table:
@@ -19,13 +60,7 @@ def course(directory: str | os.PathLike[str] = ".") -> Table:
     Raises:
         FileNotFoundError: there is no notebook; the message says where to start JupyterLab.
     """
-    rows = []
-    for path in sorted(Path(directory).glob("[0-9][0-9]_*.ipynb")):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        about = data["metadata"].get("nsedu", {})
-        title = "".join(data["cells"][0]["source"]).splitlines()[0].lstrip("# ")
-        minutes = str(about.get("minutes", ""))
-        rows.append((path.name, title, minutes, ", ".join(about.get("needs", []))))
+    rows = [(c.notebook, c.title, c.minutes, ", ".join(c.needs)) for c in chapters(directory)]
     if not rows:
         raise FileNotFoundError(
             f"there are no chapters in {Path(directory).resolve()}; start JupyterLab in notebooks/,"

@@ -15,11 +15,26 @@ def interactive() -> bool:
     The protocol tells: such a front end lets the kernel ask back (allow_stdin of execute_request,
     "Messaging in Jupyter").  nbval and nbclient do not, and plain IPython sends no messages at all.
     """
+    kernel = _kernel()
+    return kernel is not None and _may_ask(kernel)
+
+
+def unattended() -> bool:
+    """Whether this cell was sent by a program: a test, a converter. What it does nobody has done.
+
+    A script, plain IPython and the command line have no cells, and somebody started them.
+    """
+    kernel = _kernel()
+    return kernel is not None and not _may_ask(kernel)
+
+
+def _kernel() -> Any:
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module is not None else None
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return False
+    return getattr(shell, "kernel", None)
+
+
+def _may_ask(kernel: Any) -> bool:
     return bool(kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
 
 

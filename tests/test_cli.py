@@ -66,6 +66,23 @@ def test_check_exits_with_0_for_a_solved_exercise() -> None:
     assert (done.returncode, done.stdout[:7]) == (0, "✔ uts-1")
 
 
+@pytest.mark.needs("userns", "uts")
+def test_what_check_finds_solved_is_progress_until_reset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with ns.Sandbox("uts", hostname="phobos"):
+        main(["check", "uts-1"])
+    assert main(["check", "uts-2"]) == 1
+    capsys.readouterr()
+    assert main(["progress", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out).keys() == {"uts-1"}
+    assert main(["progress"]) == 0
+    assert "✔ uts-1  ○ uts-2" in capsys.readouterr().out
+    assert main(["progress", "--reset"]) == 0
+    assert capsys.readouterr().out == "Forgotten: 1 solved exercise.\n"
+
+
 @pytest.mark.needs("userns")
 def test_bench_create_has_one_row_for_each_type_and_none_and_all() -> None:
     done = run("bench", "create", "--json", "--repeat", "3")

@@ -51,7 +51,7 @@ def private_directory() -> Path:
 
 
 def isolate(private: Path, env: MutableMapping[str, str] = os.environ) -> None:
-    """Keep the user's Jupyter, IPython, matplotlib and locale settings out of `env`.
+    """Keep the user's Jupyter, IPython, matplotlib, locale and nsedu data out of `env`.
 
     Args:
         private: an empty directory, which becomes the home of all their settings.
@@ -65,6 +65,7 @@ def isolate(private: Path, env: MutableMapping[str, str] = os.environ) -> None:
     env["IPYTHONDIR"] = str(private / "ipython")
     env["MATPLOTLIBRC"] = str(private / "matplotlibrc")
     env["MPLCONFIGDIR"] = str(_matplotlib_cache(private))
+    env["XDG_DATA_HOME"] = str(private / "share")  # what is solved: nothing yet
     env["LC_ALL"] = "C.UTF-8"
     env["COLUMNS"] = "100"
     for name in ("config", "data", "run", "ipython"):

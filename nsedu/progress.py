@@ -1,0 +1,105 @@
+"""How far a learner has come: the chapters with their exercises, solved or not."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nsedu.course import chapters
+from nsedu.exercises import EXERCISES
+from nsedu.solved import all_solved
+from nsedu.table import Table
+
+SOLVED, OPEN = "✔", "○"
+
+
+class Line(NamedTuple):
+    """One line of the map.
+
+    Attributes:
+        notebook: the file's name; "" if the chapter's notebook is not at hand.
+        title: the chapter's heading.
+        exercises: their ids, in order.
+    """
+
+    notebook: str
+    title: str
+    exercises: Sequence[str]
+
+
+class Progress(Table):
+    """The map of the course: a table whose HTML has links, and colours besides the shapes.
+
+    Args:
+        lines: the chapters.
+        solved: the ids of the exercises that are solved.
+    """
+
+    def __init__(self, lines: Sequence[Line], solved: set[str]) -> None:
+        self._lines, self._solved = lines, solved
+        rows = [
+            (line.title, self._count(line), "  ".join(map(self._marked, line.exercises)))
+            for line in lines
+        ]
+        super().__init__(("chapter", "solved", f"exercises: {SOLVED} solved, {OPEN} not yet"), rows)
+
+    def _marked(self, id: str) -> str:
+        return f"{SOLVED if id in self._solved else OPEN} {id}"
+
+    def _count(self, line: Line) -> str:
+        done = sum(id in self._solved for id in line.exercises)
+        return f"{done} of {len(line.exercises)}" if line.exercises else ""
+
+    def _repr_html_(self) -> str:
+        left = "style='text-align:left; vertical-align:top'"
+        body = ""
+        for line in self._lines:
+            title = html.escape(line.title)
+            if line.notebook:
+                title = f"<a href='{html.escape(line.notebook)}'>{title}</a>"
+            marks = " ".join(map(self._chip, line.exercises))
+            cells = (title, self._count(line), marks)
+            body += "<tr>" + "".join(f"<td {left}>{cell}</td>" for cell in cells) + "</tr>"
+        head = "".join(f"<th {left}>{word}</th>" for word in self.columns)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _chip(self, id: str) -> str:
+        done = id in self._solved
+        colour = "var(--jp-success-color0, #1b5e20)" if done else "inherit"
+        weight = "bold" if done else "normal"
+        title = html.escape(EXERCISES[id].title, quote=True) if id in EXERCISES else ""
+        return (
+            f"<span style='color:{colour}; font-weight:{weight}; white-space:nowrap;"
+            f" margin-right:1em' title='{title}: {'solved' if done else 'not yet'}'>"
+            f"{self._marked(id)}</span>"
+        )
+
+
+def progress(directory: str | os.PathLike[str] = ".") -> Progress:
+    """Which exercises are solved, chapter by chapter.
+
+    They are remembered for you, not for a notebook: see `nsedu.solved`.  Forget them with
+    `reset_progress`.
+
+    Args:
+        directory: where the notebooks lie; the one a notebook runs in unless given.  Without any
+            there, the exercises are listed all the same, by what they are about.
+    """
+    return Progress(_lines(directory), set(all_solved()))
+
+
+def _lines(directory: str | os.PathLike[str]) -> list[Line]:
+    found = chapters(directory)
+    # Chapter 0 shows an exercise of chapter 2: it belongs to the last to ask for it.
+    home = {id: chapter.notebook for chapter in found for id in chapter.exercises}
+    if home:
+        return [Line(c.notebook, c.title, [i for i in c.exercises if home[i] == c.notebook])
+                for c in found]  # fmt: skip
+    kinds = dict.fromkeys(map(_kind, EXERCISES))
+    return [Line("", kind, [id for id in EXERCISES if _kind(id) == kind]) for kind in kinds]
+
+
+def _kind(id: str) -> str:
+    return id.partition("-")[0]

@@ -1,0 +1,137 @@
+"""What is solved is remembered: by several kernels at once, and whatever befalls the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nsedu import solved
+from ordinary_user import Learner
+
+
+@pytest.fixture(autouse=True)
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a learner's progress is kept, in a home of the test's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(solved, "_kept", {})
+    monkeypatch.setattr(solved, "_said", set())
+    return tmp_path / "nsedu" / "progress.json"
+
+
+def test_at_first_nothing_is_solved_and_no_file_is_made(path: Path) -> None:
+    assert solved.all_solved() == {}
+    assert not path.parent.exists()
+
+
+def test_the_first_time_counts() -> None:
+    solved.record("uts-1", 83, 2)
+    solved.record("uts-1", 5, 0)
+    entry = solved.all_solved()["uts-1"]
+    assert (entry.seconds, entry.hints) == (83, 2)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", entry.solved)
+
+
+_RECORD = (
+    "import sys; from nsedu import solved\n"
+    "for number in range(25): solved.record(f'{sys.argv[1]}-{number}')"
+)
+
+
+def test_several_kernels_at_once_lose_nothing(path: Path) -> None:
+    kernels = [subprocess.Popen([sys.executable, "-c", _RECORD, name]) for name in "abcd"]
+    assert [kernel.wait(60) for kernel in kernels] == [0] * 4
+    assert len(solved.all_solved()) == 100
+    assert sorted(os.listdir(path.parent)) == ["progress.json", "progress.lock"]
+
+
+DAMAGED = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"[]",
+    b"null",
+    b'{"exercises": 5}',
+    b'{"exercises": {"uts-1": {}}}',
+    b'{"exercises": {"uts-1": {"solved": 5}}}',
+    b'{"exercises": {"uts-1": {"solved": "x", "seconds": "y"}}}',
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: repr(text[:40]))
+def test_a_damaged_file_is_set_aside_and_said_once(
+    path: Path, capsys: pytest.CaptureFixture[str], text: bytes
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(text)
+    assert solved.all_solved() == {}
+    solved.record("uts-1")
+    assert solved.all_solved().keys() == {"uts-1"}
+    said = capsys.readouterr().err
+    assert said.count("the file of your progress was damaged") == 1
+    (aside,) = path.parent.glob("progress.damaged-*.json")
+    assert str(aside) in said
+    assert aside.read_bytes() == text
+
+
+def test_without_a_home_it_is_remembered_as_long_as_the_program_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "missing"))
+    solved.record("uts-1")
+    solved.record("uts-2")
+    assert solved.all_solved().keys() == {"uts-1", "uts-2"}
+    assert not (tmp_path / "missing").exists()
+    assert capsys.readouterr().err.count("there is no home directory") == 1
+
+
+def test_where_a_file_is_in_the_way_it_is_said_once_and_remembered(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.parent.write_text("in the way")
+    solved.record("uts-1")
+    solved.record("uts-2")
+    assert solved.all_solved().keys() == {"uts-1", "uts-2"}
+    assert capsys.readouterr().err.count(f"cannot write {path}") == 1
+
+
+def test_an_ordinary_user_whose_directory_is_not_theirs_goes_on(
+    learner: Learner,
+) -> None:
+    code = (
+        "from nsedu import solved; solved.record('uts-1'); solved.record('uts-2');"
+        " print(*solved.all_solved())"
+    )
+    done = learner.run_python(code, env=learner.environment | {"XDG_DATA_HOME": "/proc"})
+    assert done.stdout.split() == ["uts-1", "uts-2"]
+    assert done.stderr.count("cannot write /proc/nsedu/progress.json") == 1
+
+
+def test_reset_forgets_all_and_says_how_many(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solved.record("uts-1")
+    solved.reset_progress()
+    assert capsys.readouterr().out == "Forgotten: 1 solved exercise.\n"
+    assert solved.all_solved() == {}
+    assert not path.exists()
+
+
+def test_who_is_killed_while_writing_leaves_the_old_file_whole(path: Path) -> None:
+    solved.record("uts-1")
+    code = (
+        "import os, signal; from nsedu import solved\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "solved.record('uts-2')"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert json.loads(path.read_text())["exercises"].keys() == {"uts-1"}
+    solved.record("uts-3")  # the lock has gone with its owner
+    assert solved.all_solved().keys() == {"uts-1", "uts-3"}
