@@ -14,9 +14,9 @@ _HERE = Path(__file__).parent
 
 
 @functools.cache
-def script(name: str) -> str:
-    """The JavaScript of a widget: what all share, then its own."""
-    return "\n".join((_HERE / f"{part}.js").read_text() for part in ("shared", name))
+def script(*names: str) -> str:
+    """The JavaScript of a widget: what all share, then its own, in one or several files."""
+    return "\n".join((_HERE / f"{part}.js").read_text() for part in ("shared", *names))
 
 
 @functools.cache
