@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nsedu.draw import Picture
     from nsedu.errors import NamespaceError
     from nsedu.exercises import check, exercise
+    from nsedu.explore import explore
     from nsedu.look.cgroup_tree import cgroup_tree
     from nsedu.look.clocks import clocks
     from nsedu.look.eyes import eyes
@@ -72,6 +73,7 @@ __all__ = [
     "doctor",
     "exercise",
     "expect",
+    "explore",
     "eyes",
     "hierarchy",
     "idmap",
@@ -114,6 +116,7 @@ _HOME = {
     "doctor": "doctor",
     "exercise": "exercises",
     "expect": "claims",
+    "explore": "explore",
     "eyes": "look.eyes",
     "hierarchy": "look.live",
     "idmap": "look.idmap",
