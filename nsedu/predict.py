@@ -85,7 +85,7 @@ class Prediction:
         self, guess: list[str], answer: list[str], within: float | None
     ) -> tuple[bool | None, str]:
         about = "" if within is None else "≈ "  # another number each time
-        what = "the kernel changed" if self._before else "the answer is"
+        what = "the kernel changed" if self._before else "the answer is:"
         truth = f"{what} {about}{_and(answer)}"
         if not guess:
             return None, f"you made no guess; {truth}"

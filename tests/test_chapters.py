@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from nbformat import NotebookNode
 import refresh_notebooks as refresher
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-CHAPTERS = [p for p in sorted(NOTEBOOKS.glob("[01][0-9]_*.ipynb")) if p.name >= "02"]
+LESSONS = [p for p in sorted(NOTEBOOKS.glob("[01][0-9]_*.ipynb")) if p.name >= "01"]
+CHAPTERS = [p for p in LESSONS if p.name >= "02"]
 BEATS = ["Predict", "See it", "By hand", "Break it", "What it costs", "Who uses it", "Try it"]
 MOST_LINES = 20  # of a code cell; around 15 is the aim
 
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
 def cells(path: Path, kind: str) -> list[NotebookNode]:
@@ -78,6 +81,31 @@ def test_it_has_three_exercises_at_least(path: Path) -> None:
     asked = re.findall(r'ns\.exercise\("([a-z]+-\d)"\)', source)
     assert len(asked) >= 3
     assert asked == re.findall(r'ns\.check\("([a-z]+-\d)"\)', source)
+
+
+@every_lesson
+def test_it_asks_before_the_kernel_answers_and_grades_every_guess(path: Path) -> None:
+    asked: dict[str, int] = {}
+    graded: dict[str, int] = {}
+    for number, cell in enumerate(cells(path, "code")):
+        for name in re.findall(r"^(\w+) = ns\.predict\(", cell.source, flags=re.MULTILINE):
+            asked[name] = number
+        for name in re.findall(r"^ *(\w+)\.grade\(", cell.source, flags=re.MULTILINE):
+            graded[name] = number
+    assert 2 <= len(asked) <= 4
+    assert asked.keys() == graded.keys()
+    assert all(asked[name] < graded[name] for name in asked)
+
+
+@every_lesson
+def test_no_answer_of_a_prediction_is_written_down(path: Path) -> None:
+    source = "\n".join(cell.source for cell in cells(path, "code"))
+    grades = [
+        ast.parse(f"grade({told})", mode="eval").body
+        for told in re.findall(r"\.grade\((.+)\)", source)
+    ]
+    told = [call.args[0] for call in grades if isinstance(call, ast.Call)]
+    assert [answer.value for answer in told if isinstance(answer, ast.Constant)] == []
 
 
 @every_chapter

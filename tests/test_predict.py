@@ -72,9 +72,9 @@ def test_nothing_changed_is_an_answer_too(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("guess", "right", "said"),
     [
-        (None, None, "· Dies? You made no guess; the answer is no"),
+        (None, None, "· Dies? You made no guess; the answer is: no"),
         ("no", True, "✔ Dies? You said no, and so it is"),
-        ("yes", False, "… Dies? You said yes; the answer is no"),
+        ("yes", False, "… Dies? You said yes; the answer is: no"),
     ],
 )
 def test_one_of_several_is_graded(
@@ -90,18 +90,18 @@ def test_what_holds_or_not_answers_yes_or_no(
     capsys: pytest.CaptureFixture[str], told: bool, answer: str
 ) -> None:
     made = ns.predict("Dies?", ["yes", "no"])
-    assert verdict(capsys, made, told).endswith(f"the answer is {answer}")
+    assert verdict(capsys, made, told).endswith(f"the answer is: {answer}")
 
 
 def test_several_are_right_only_together(capsys: pytest.CaptureFixture[str]) -> None:
     made = ns.predict(TWO, ["a", "b", "c"], several=True, guess=["a"])
     said = verdict(capsys, made, ["c", "a"])
-    assert said == f"… {TWO} You said a; the answer is a and c"
+    assert said == f"… {TWO} You said a; the answer is: a and c"
 
 
 def test_none_of_several_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     made = ns.predict(TWO, ["a", "b"], several=True, guess=["a"])
-    assert verdict(capsys, made, []).endswith("the answer is none of them")
+    assert verdict(capsys, made, []).endswith("the answer is: none of them")
 
 
 def test_a_number_is_a_choice_as_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +111,7 @@ def test_a_number_is_a_choice_as_well(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_capitals_of_what_was_typed_do_not_matter(capsys: pytest.CaptureFixture[str]) -> None:
     made = ns.predict("Which name?", guess="Mars")
-    assert verdict(capsys, made, "mars") == "✔ Which name? You said Mars; the answer is mars"
+    assert verdict(capsys, made, "mars") == "✔ Which name? You said Mars; the answer is: mars"
 
 
 @pytest.mark.parametrize(("guess", "mark"), [("30", "✔"), ("300", "✔"), ("29", "…"), ("x", "…")])
@@ -121,7 +121,7 @@ def test_a_measured_number_may_be_off_by_a_factor(
     made = ns.predict("How many times?", guess=guess)
     capsys.readouterr()
     made.grade(90, within=4 if guess == "300" else 3)
-    assert printed(capsys) == f"{mark} How many times? You said {guess}; the answer is ≈ 90"
+    assert printed(capsys) == f"{mark} How many times? You said {guess}; the answer is: ≈ 90"
 
 
 def test_it_can_be_graded_twice(capsys: pytest.CaptureFixture[str]) -> None:

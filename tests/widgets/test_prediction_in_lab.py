@@ -25,5 +25,5 @@ def test_a_prediction_is_graded_right_and_wrong(scratch: Lab, page: Page) -> Non
     cell.get_by_role("radio", name="yes").check()
     run_cell(page, 1)
     expect(cell.get_by_text("✔ you said uts and user, and so it is")).to_be_visible()
-    expect(cell.get_by_text("… you said yes; the answer is no")).to_be_visible()
+    expect(cell.get_by_text("… you said yes; the answer is: no")).to_be_visible()
     expect(cell.get_by_role("checkbox", name="uts")).to_be_disabled()
