@@ -15,6 +15,7 @@ from nsedu.sandbox import Sandbox
 
 _MOST = 16
 """So many namespaces of a type are named in the text form."""
+_MANY = 500
 
 
 class Explorer:
@@ -135,7 +136,7 @@ class Explorer:
 
         if self._widget is None:
             self._widget = ExplorerWidget(self)
-        return front.bundle(text_form(self.snapshot), self._widget)
+        return front.bundle(_short_form(self.snapshot), self._widget)
 
 
 def explore(what: str | int | Sandbox | Snapshot = "mine") -> Explorer:
@@ -154,7 +155,20 @@ def explore(what: str | int | Sandbox | Snapshot = "mine") -> Explorer:
     """
     if isinstance(what, Snapshot):
         return Explorer(saved=what)
+    if isinstance(what, bool) or not isinstance(what, str | int | Sandbox):
+        raise TypeError(
+            'what must be "mine", "machine", a pid, a sandbox or a snapshot,'
+            f" not {type(what).__name__}."
+        )
     return Explorer(what.pid if isinstance(what, Sandbox) else what)
+
+
+def _short_form(snapshot: Snapshot) -> str:
+    """The text beside the view; of many processes only how many, since it is hardly ever read."""
+    number = len(snapshot.processes)
+    if number <= _MANY:
+        return text_form(snapshot)
+    return f"Explorer of {number} processes in {len(snapshot.namespaces)} namespaces"
 
 
 def text_form(snapshot: Snapshot) -> str:

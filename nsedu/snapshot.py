@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
+import threading
+from collections.abc import Iterator
 
 from nsedu import procfs
 from nsedu.observe.discovery import Discovery
@@ -12,7 +15,12 @@ from nsedu.observe.scan import scan
 from nsedu.records import Process, Snapshot
 from nsedu.roles import roles
 
-__all__ = ["roles", "snapshot"]
+__all__ = ["looking", "roles", "snapshot"]
+
+looking = threading.RLock()
+"""Held by whoever looks.  What one look sends into a sandbox is not for another thread to see."""
+
+os.register_at_fork(after_in_child=looking._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
@@ -38,9 +46,12 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         raise FileNotFoundError(
             errno.ENOENT, "no /proc is mounted; mount -t proc proc /proc does it"
         )
-    collecting = gc.isenabled()
-    gc.disable()  # a collection amid so many new records would find nothing to free
-    try:
+    with looking:
+        return _look(scope, deep)
+
+
+def _look(scope: str | int, deep: bool) -> Snapshot:
+    with without_collecting():
         if scope == "machine":
             pids = procfs.all_pids()
         else:  # our own pid is what this /proc calls it, which a sandbox may know by another number
@@ -57,6 +68,15 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
             mounted.look(discovery, processes.values(), everywhere=scope == "machine")
         namespaces = discovery.namespaces(list(processes))
         return Snapshot(processes, namespaces, str(scope), bool(deep), discovery.unread)
+
+
+@contextlib.contextmanager
+def without_collecting() -> Iterator[None]:
+    """Collect no garbage meanwhile: amid so many new records there would be nothing to free."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()

@@ -20,7 +20,7 @@ from nsedu.observe.discovery import Discovery
 from nsedu.observe.scan import HIDDEN, MAY_NOT, scan
 from nsedu.procfs import VANISHED, parse_stat, read
 from nsedu.records import Process, Snapshot
-from nsedu.snapshot import check_scope, tree_order
+from nsedu.snapshot import check_scope, looking, tree_order, without_collecting
 
 BUDGET = 0.03
 """Seconds of a look for reading again what is known: some 500 processes, two or three at least."""
@@ -70,6 +70,10 @@ class Watch:
         Raises:
             ProcessLookupError: at the first look there is no such process.
         """
+        with looking, without_collecting():
+            return self._look(first)
+
+    def _look(self, first: Iterable[int]) -> Snapshot:
         listed = _list()
         fresh = {pid for pid, inode in listed.items() if self._listed.get(pid) != inode}
         gone = self._listed.keys() - listed.keys()

@@ -288,8 +288,12 @@ function render({ model, el }) {
     const [items, matches] = processItems();
     processes.set(items);
     spaces.set(spaceItems());
-    const alive = [...store.rows.values()].filter((row) => row.mark !== "gone").length;
-    sums.textContent = `${alive} processes, ${store.spaces.size} namespaces`;
+    const [alive, there] = [store.rows, store.spaces].map((things) => {
+      let count = 0;
+      for (const thing of things.values()) if (thing.mark !== "gone") count++;
+      return count;
+    });
+    sums.textContent = `${alive} processes, ${there} namespaces`;
     if (searched) say(matches === null ? "" : `${matches} of ${alive} processes found.`);
   }
 

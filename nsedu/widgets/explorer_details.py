@@ -89,10 +89,6 @@ def of_namespace(
     """
     kind = nstypes.get(namespace.type)
     rows = [("isolates", f"{kind.isolates} ({kind.man})")]
-    if kind.hierarchical:
-        rows.append(("parent", _related(kind.name, namespace.parent)))
-    if kind.name != "user":
-        rows.append(("owner", _related("user", namespace.owner)))
     if namespace.uid is not None:
         rows.append(("made by uid", str(namespace.uid)))
     section: Section = {"title": "in short", "rows": rows}
@@ -134,10 +130,6 @@ def _age(
         f"{at_least}. The kernel does not tell; its oldest member in sight was born {oldest} ago,"
         " but may have come in later"
     )
-
-
-def _related(type: str, ns: int | None) -> str:
-    return identity(type, ns) if ns is not None else "none in sight"
 
 
 def _numbers(process: Process) -> list[tuple[str, str]]:

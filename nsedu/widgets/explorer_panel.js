@@ -134,7 +134,8 @@ class Panel {
     const space = this.store.spaces.get(id), gone = !space || space.mark === "gone";
     if (!gone) this.letter = space.letter;
     const members = gone ? [] : this.store.members.get(id) || [];
-    const relation = (word, kind, other) => other && h("p", {}, `${word}: `, this.link(kind, other, `${kind}:[${other}]`));
+    const relation = (word, kind, other) => h("p", {}, `${word}: `, other ? this.link(kind, other, `${kind}:[${other}]`) : "none in sight");
+    const nests = this.store.types.find((one) => one.name === type).nests;
     const MOST = 60;
     const people = members.slice(0, MOST).map((row) => h("li", {}, h("button", {
       type: "button", class: "link", "data-key": `p${row.pid}`, onclick: () => this.choose({ kind: "process", pid: row.pid }),
@@ -147,8 +148,8 @@ class Panel {
           h("h4", {}, `${count} in it`),
           h("ul", { class: "members" }, ...people),
           members.length > MOST ? h("p", { class: "note" }, `… ${members.length - MOST} more`) : "",
-          relation("parent", type, space.parent) || "",
-          (type !== "user" && relation("owner", "user", space.owner)) || ""),
+          nests ? relation("parent", type, space.parent) : "",
+          type === "user" ? "" : relation("owner", "user", space.owner)),
         h("section", { class: "long" },
           h("h4", {}, "what keeps it alive"),
           this.pins ? h("pre", { tabindex: "0", "aria-label": "what keeps it alive" }, this.pins) : h("button", {
