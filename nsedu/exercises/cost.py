@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.nstypes import NAMES
-from nsedu.observe.discovery import parse_link
+from nsedu.observe.nsfiles import parse_link
 from nsedu.procfs import read
 from nsedu.records import Process
 from nsedu.sandbox import Sandbox

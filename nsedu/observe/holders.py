@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from nsedu import syscalls
 from nsedu.nstypes import LINKS
-from nsedu.observe.discovery import Discovery, parse_link
+from nsedu.observe.discovery import Discovery
+from nsedu.observe.nsfiles import parse_link
 from nsedu.procfs import DIRECTORY, VANISHED, read
 from nsedu.records import Process
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nsedu.nstypes import LINKS, NAMES
-from nsedu.observe.discovery import Discovery, open_file, parse_link
+from nsedu.observe.discovery import Discovery
+from nsedu.observe.nsfiles import open_file, parse_link
 from nsedu.procfs import DIRECTORY
 
 
