@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from nsedu import syscalls
 from nsedu.mountinfo import namespace_mounts
 from nsedu.observe.discovery import Discovery
-from nsedu.observe.nsfiles import Key, open_file, parse_link
 from nsedu.observe.enter import Scout
+from nsedu.observe.nsfiles import Key, open_file, parse_link
 from nsedu.procfs import VANISHED, read
 from nsedu.records import Process
 
