@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nsedu.sandbox import Sandbox
     from nsedu.snapshot import snapshot
     from nsedu.solved import reset_progress
+    from nsedu.terminal import terminal
 
 __version__ = "0.1.0"
 
@@ -89,6 +90,7 @@ __all__ = [
     "reset_progress",
     "shutdown",
     "snapshot",
+    "terminal",
     "topology",
     "tree",
     "why_alive",
@@ -132,6 +134,7 @@ _HOME = {
     "reset_progress": "solved",
     "shutdown": "client",
     "snapshot": "snapshot",
+    "terminal": "terminal",
     "topology": "look.topology",
     "tree": "look.live",
     "why_alive": "look.why_alive",

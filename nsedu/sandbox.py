@@ -20,6 +20,7 @@ from nsedu.roles import roles
 from nsedu.running import Runner
 
 _serial = itertools.count(1)
+_nameless = itertools.count(1)
 _END_GRACE = 3.0  # seconds for an orderly end, and again for the maker to say that it was one
 
 
@@ -96,7 +97,7 @@ class Sandbox(Runner):
         plan.check(new, joined, hostname, boottime, monotonic, timeout)
         checked = cgroups.check_limits(limits)
         serial = next(_serial)
-        self.name = str(name) if name is not None else f"box{serial}"
+        self.name = str(name) if name is not None else f"box{next(_nameless)}"
         self.timeout = timeout
         self._outer = outer
         self._new, self._joined = frozenset(new), dict(joined)
@@ -154,7 +155,7 @@ class Sandbox(Runner):
                 if "born" in word:
                     self._pidfd = fds[0]
                     self.pid = pid_of(self._pidfd)
-                    roles[self.pid] = f'sandbox "{self.name}"'
+                    self._introduce()
         except BaseException as error:
             control.close()
             gone = isinstance(error, NamespaceError) and error.errno == errno.ESRCH
@@ -164,6 +165,10 @@ class Sandbox(Runner):
                 roles.pop(self.pid, None)
             raise
         return control
+
+    def _introduce(self) -> None:
+        """Tell the pictures what it is called."""
+        roles[self.pid] = f'sandbox "{self.name}"'
 
     def _hear(self, control: socket.socket, deadline: float) -> tuple[dict[str, Any], list[int]]:
         if not client.wait(control.fileno(), deadline - time.monotonic()):

@@ -12,6 +12,12 @@ trap 'rm -rf "$JUPYTER_RUNTIME_DIR"' EXIT
 trap : INT  # Ctrl-C is for JupyterLab, which asks; we wait for it and then clean up
 trap 'kill "$lab" 2>/dev/null' TERM HUP
 
+# So that `nsedu check` works in a terminal of JupyterLab; last, or python3 would be another one.
+# No login shell there (JupyterLab's choice without a tty): it would forget this.
+PATH="$PATH:$PWD/.venv/bin"
+export PATH
+set -- --ServerApp.terminado_settings="shell_command=${SHELL:-/bin/sh}" "$@"
+
 set -- --KernelManager.transport=ipc "$@"
 if [ "$(id -u)" = 0 ]; then
     set -- --allow-root "$@"

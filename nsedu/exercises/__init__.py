@@ -6,6 +6,10 @@ in a notebook cell, with ``%%inside``, or by hand in a terminal, as long as the 
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
+from nsedu import front
 from nsedu.exercises import (  # one module a chapter
     cgroup,
     cost,
@@ -19,6 +23,7 @@ from nsedu.exercises import (  # one module a chapter
     uts,
 )
 from nsedu.exercises.model import Exercise, Verdict, world
+from nsedu.snapshot import looking
 
 __all__ = ["EXERCISES", "Exercise", "Verdict", "check", "exercise", "verdict"]
 
@@ -44,22 +49,35 @@ def verdict(id: str) -> Verdict:
     Raises:
         ValueError: there is no such exercise.
     """
-    return find(id).check(world())
+    exercise = find(id)
+    with looking:
+        return exercise.check(world())
 
 
 def check(id: str) -> bool:
     """Check an exercise against the kernel's state: print what was found, return if it is solved.
+
+    A solved one counts as progress, unless a program ran the cell: a test, a converter.
 
     Raises:
         ValueError: there is no such exercise.
     """
     result = verdict(id)
     print(result)
+    cards = sys.modules.get("nsedu.widgets.exercise")
+    shown = cards is not None and cards.tell(result)
+    if result.solved and not shown and not front.unattended():
+        from nsedu.solved import record
+
+        record(id)
     return result.solved
 
 
 def exercise(id: str, hints: int = 0) -> None:
-    """Print an exercise: its task, and as many of its hints as asked for, from vague to exact.
+    """Show an exercise: its task, and as many of its hints as asked for, from vague to exact.
+
+    In JupyterLab it is a card with a lamp, which turns green as soon as the kernel's state is
+    right, however that came about. Elsewhere it is printed, and `check` tells.
 
     Raises:
         ValueError: there is no such exercise, or `hints` is not from 0 to the number it has.
@@ -67,8 +85,14 @@ def exercise(id: str, hints: int = 0) -> None:
     found = find(id)
     if isinstance(hints, bool) or not isinstance(hints, int) or not 0 <= hints <= len(found.hints):
         raise ValueError(f"hints must be a number from 0 to {len(found.hints)}, not {hints!r}.")
-    print(f"{found.id} · {found.title}\n{found.task}")
-    for number, hint in enumerate(found.hints[:hints], 1):
-        print(f"hint {number}: {hint}")
+    lines = [f"{found.id} · {found.title}", found.task]
+    lines += [f"hint {number}: {hint}" for number, hint in enumerate(found.hints[:hints], 1)]
     if not hints:
-        print(f"(hints: nsedu.exercise({id!r}, hints=1) to {len(found.hints)})")
+        lines.append(f"(hints: nsedu.exercise({id!r}, hints=1) to {len(found.hints)})")
+    front.show("\n".join(lines), lambda: _card(found, hints))
+
+
+def _card(exercise: Exercise, hints: int) -> Any:
+    from nsedu.widgets.exercise import card
+
+    return card(exercise, hints)

@@ -11,6 +11,7 @@ from nsedu.ipc_calls import IPC_CREAT
 from nsedu.observe import ipc_objects
 from nsedu.observe.ipc_objects import IpcObject
 from nsedu.observe.places import Place
+from nsedu.records import Process
 from nsedu.sandbox import Sandbox
 
 _NONE = "found no running process of yours in another IPC namespace."
@@ -20,7 +21,12 @@ _PYTHON = "import ctypes; ctypes.CDLL(None)"
 
 def _contents(world: World) -> dict[int, tuple[IpcObject, ...]]:
     """Inode number → what is in it, for each IPC namespace of the user's other than this one."""
-    elsewhere = world.elsewhere("ipc")
+    return world.once("ipc", lambda: _looked(world.elsewhere("ipc")))
+
+
+def _looked(elsewhere: dict[int, list[Process]]) -> dict[int, tuple[IpcObject, ...]]:
+    if not elsewhere:
+        return {}
     places = [Place(str(ns), people[0].pid) for ns, people in elsewhere.items()]
     return {space.ns: space.objects for space in ipc_objects.look(places).namespaces}
 

@@ -22,7 +22,7 @@ def _kept(world: World, type: str) -> list[tuple[Namespace, set[str]]]:
     """The namespaces of a type that something of yours keeps, and the kinds of what does."""
     yours = {process.pid for process in world.yours}
     scope = "machine" if world.seen.scope == "machine" else int(world.seen.scope)
-    seen = snapshot(scope, deep=True)
+    seen = world.once("deep", lambda: snapshot(scope, deep=True))
     own = world.me.links.get(type)
     found = []
     for ns in seen.of_type(type):

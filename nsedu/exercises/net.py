@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -12,6 +13,7 @@ from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.observe.network import Link, Network, networks
 from nsedu.observe.places import Place
 from nsedu.procfs import VANISHED, read
+from nsedu.records import Process
 from nsedu.sandbox import Sandbox
 
 _NOBODY = "found no running process of yours in another network namespace."
@@ -87,8 +89,31 @@ def _nobody_listens() -> Iterator[None]:
         yield
 
 
+_last: list[tuple[object, Verdict]] = []  # the signs at the last look, and what it said
+
+
 def _connected(world: World) -> Verdict:
+    """Whether there is a cable; looked for only if there are signs of a change, since it is dear.
+
+    To ask by netlink means to start a process with pyroute2 in it: a quarter of a second.
+    """
     elsewhere = world.elsewhere("net")
+    signs = {ns: _signs(people[0].pid) for ns, people in elsewhere.items()}
+    if not _last or _last[0][0] != signs:
+        _last[:] = [(signs, _cabled(elsewhere))]
+    return _last[0][1]
+
+
+def _signs(pid: int) -> tuple[object, ...]:
+    """What /proc tells at once of links and addresses where a process lives (proc_pid_net(5))."""
+    try:
+        links = [line.partition(b":")[0] for line in read(f"/proc/{pid}/net/dev").splitlines()]
+        return (*links, read(f"/proc/{pid}/net/fib_trie"), read(f"/proc/{pid}/net/if_inet6"))
+    except OSError:  # it has ended, or the kernel was built without one of them
+        return (os.urandom(8),)
+
+
+def _cabled(elsewhere: dict[int, list[Process]]) -> Verdict:
     try:
         found = networks([Place(str(ns), people[0].pid) for ns, people in elsewhere.items()])
     except ValueError:

@@ -120,15 +120,15 @@ def _user_instead() -> Iterator[None]:
 
 def _left_dead(world: World) -> Verdict:
     dead = [p for p in world.yours if _is_zombie(p.pid)]
-    if dead:  # everybody is one for a moment; an init that reaps has had its time after this
+    parents = {p.pid: world.seen.processes.get(p.ppid) for p in dead}
+    waiting = {pid: parent for pid, parent in parents.items() if parent and _is_init(parent)}
+    if waiting:  # everybody is one for a moment; an init that reaps has had its time after this
         time.sleep(0.3)
-        dead = [p for p in dead if _is_zombie(p.pid)]
-    for process in dead:
-        parent = world.seen.processes.get(process.ppid)
-        if parent is not None and _is_init(parent):
+    for pid, parent in waiting.items():
+        if _is_zombie(pid):
             found = f"a zombie waits in vain for its init, which is {parent.name}."
             return Verdict("pid-3", True, found)
-    if dead:
+    if any(_is_zombie(p.pid) for p in dead):
         found = "found a zombie, but its parent is not number 1 of a PID namespace."
     elif _inside(world):
         found = "found a PID namespace, but no zombie in it: its init reaps, or nobody has ended."

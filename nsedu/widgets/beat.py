@@ -19,7 +19,10 @@ ASK = 8.0
 """Seconds after which it is asked to say so again."""
 
 SHARE = 20
-"""A look is followed by a pause of at least so many times what it took: at most 5 % of a core."""
+"""A look is followed by a pause of at least so many times the processor time that it took here.
+
+That is at most 5 % of a core.  Waiting does not count: a busy machine need not make a lamp late.
+"""
 
 
 class Looker(Protocol):
@@ -81,18 +84,18 @@ class Beat:
 
     def _run(self) -> None:
         while (looker := self._next()) is not None:
-            began = time.monotonic()
+            began = time.thread_time()
             try:
-                if self._asks(looker, began):
+                if self._asks(looker, time.monotonic()):
                     looker.ask()
                 looker.look()
             except Exception as error:
                 self.leave(looker)
                 looker.failed(error)
-            now = time.monotonic()
+            pause = max(looker.interval, SHARE * (time.thread_time() - began))
             with self._changed:
                 if looker in self._due:
-                    self._due[looker] = now + max(looker.interval, SHARE * (now - began))
+                    self._due[looker] = time.monotonic() + pause
 
     def _asks(self, looker: Looker, now: float) -> bool:
         with self._changed:

@@ -60,3 +60,20 @@ function watch(model, el) {
 function mindTheEnd(model, el) {
   model.on("comm_live_update", () => el.querySelector(".nsedu")?.classList.add("nsedu-ended"));
 }
+
+/**
+ * What opens a terminal in a directory: a button where JupyterLab says that there are terminals,
+ * else the words.  JupyterLab runs the command named by the attributes (its "command linker").
+ */
+function openTerminal(directory) {
+  const page = document.getElementById("jupyter-config-data");
+  if (!page || !JSON.parse(page.textContent).terminalsAvailable) {
+    return h("span", {}, "A terminal: in a window of your own, ", h("code", {}, `cd ${directory}`));
+  }
+  return h("button", {
+    type: "button",
+    "data-commandlinker-command": "terminal:create-new",
+    // It takes one slash off, and the path for one below the directory that JupyterLab serves.
+    "data-commandlinker-args": JSON.stringify({ cwd: `/${directory}` }),
+  }, "Open a terminal here");
+}

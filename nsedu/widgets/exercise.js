@@ -1,0 +1,64 @@
+// An exercise: task, lamp, what the check found, hints one by one, the time, and a terminal.
+
+function render({ model, el }) {
+  const get = (name) => model.get(name);
+  const press = (name) => () => model.send({ press: name });
+
+  const lamp = h("span", { class: "nsedu-lamp", "aria-hidden": "true" });
+  const word = h("strong");
+  const found = h("span");
+  const status = h("div", { class: "nsedu-status", role: "status" }, lamp, word, found);
+  const hints = h("ol", { class: "nsedu-hints", "aria-label": "hints", "aria-live": "polite" });
+  const hint = h("button", { type: "button", onclick: press("hint") });
+  const again = h("button", { type: "button", onclick: press("again") }, "Begin anew");
+  const clock = h("span", { class: "nsedu-clock", role: "timer", "aria-label": "time taken" });
+  const card = h("div", {
+    class: "nsedu nsedu-card nsedu-exercise", role: "group",
+    "aria-label": `Exercise ${get("label")}: ${get("title")}`,
+  },
+    h("div", { class: "nsedu-title" }, h("code", {}, get("label")), h("strong", {}, get("title"))),
+    h("p", {}, get("task")), status, hints,
+    h("div", { class: "nsedu-tools" }, hint, openTerminal(get("directory")), again, clock));
+
+  let timer = null;
+  const tick = () => {
+    const past = get("solved") ? get("seconds") : (Date.now() - get("began")) / 1000;
+    const seconds = Math.max(0, Math.floor(past));
+    const two = (number) => String(number).padStart(2, "0");
+    clock.textContent = `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+  };
+  const update = () => {
+    const solved = get("solved"), open = get("hints"), count = get("count");
+    card.classList.toggle("solved", solved);
+    lamp.textContent = solved ? "✔" : "";
+    word.textContent = solved ? "solved" : "not yet";
+    const before = get("before") && !get("found") ? `you solved this one before, on ${get("before")}.` : "";
+    found.textContent = get("found") || before;
+    while (hints.children.length > open.length) hints.lastChild.remove();
+    for (const text of open.slice(hints.children.length)) hints.append(h("li", {}, text));
+    hint.textContent = open.length < count ? `Hint ${open.length + 1} of ${count}` : "No more hints";
+    hint.disabled = open.length >= count;
+    again.hidden = !solved;
+    tick();
+    if (solved) stop();
+    else timer = timer ?? setInterval(tick, 1000);
+  };
+  const traits = ["hints", "found", "solved", "began", "seconds"];
+  for (const trait of traits) model.on(`change:${trait}`, update);
+  model.on("comm_live_update", stop); // the kernel has ended
+  el.append(card);
+  update();
+  const unwatch = watch(model, card);
+  return () => {
+    stop();
+    unwatch();
+    for (const trait of traits) model.off(`change:${trait}`, update);
+    model.off("comm_live_update", stop);
+  };
+}
+
+export default { render };

@@ -1,0 +1,207 @@
+"""One look for all cards that are seen, and what a card makes of what it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import nsedu as ns
+from awaiting import eventually
+from nsedu import solved
+from nsedu.exercises import EXERCISES, Verdict
+from nsedu.exercises.model import Exercise, World
+from nsedu.widgets import exercise as cards
+from nsedu.widgets import lamps as looking
+from nsedu.widgets.exercise import ExerciseWidget
+from nsedu.widgets.lamps import Lamps, lamps
+
+RIGHT = Verdict("uts-1", True, "right.")
+WRONG = Verdict("uts-1", False, "found something else.")
+
+
+@pytest.fixture(autouse=True)
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(solved, "_kept", {})
+    monkeypatch.setattr(cards, "_cards", {})
+    yield
+    for card in list(lamps._until):
+        lamps.leave(card)
+
+
+def card(check: Callable[[World], Verdict], id: str = "uts-1") -> ExerciseWidget:
+    return ExerciseWidget(replace(EXERCISES[id], check=check))
+
+
+def seen(widget: ExerciseWidget, visible: bool = True) -> None:
+    """What the browser says when the card comes into sight or leaves it."""
+    widget._receive(widget, {"view": "v", "visible": visible}, [])
+
+
+def press(widget: ExerciseWidget, button: str) -> None:
+    widget._receive(widget, {"press": button}, [])
+
+
+def test_a_card_that_is_seen_is_judged_until_it_is_solved() -> None:
+    verdicts = [WRONG, RIGHT]
+    checked = []
+
+    def check(_: World) -> Verdict:
+        checked.append(1)
+        return verdicts.pop(0)
+
+    widget = card(check)
+    seen(widget)
+    assert eventually(lambda: widget.solved)
+    assert (widget.found, len(checked)) == ("right.", 2)
+    assert widget not in lamps._until
+
+
+def test_a_card_that_is_not_seen_is_not_judged() -> None:
+    hidden, shown = card(lambda _: pytest.fail("looked")), card(lambda _: RIGHT)
+    seen(hidden)
+    seen(hidden, False)
+    hidden.found = ""
+    seen(shown)
+    assert eventually(lambda: shown.solved)
+    assert hidden not in lamps._until
+
+
+def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds = []
+    monkeypatch.setattr(looking, "world", lambda: worlds.append(1) or ns.exercises.world())
+    several = Lamps()
+    given: list[World] = []
+    for number in range(30):
+        widget = card(lambda world: given.append(world) or WRONG)
+        widget.exercise = replace(widget.exercise, id=str(number))
+        several._until[widget] = float("inf")
+    several.look()
+    assert len(worlds) == 1
+    assert len(given) == 30
+    assert len({id(world) for world in given}) == 1
+
+
+def test_a_check_that_raises_is_told_as_a_sentence_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(looking, "SULK", 0)
+    tries: list[int] = []
+
+    def check(_: World) -> Verdict:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("five is not four\nand so on")
+        return RIGHT
+
+    widget = card(check)
+    told = []
+    widget.observe(lambda change: told.append(change.new), "found")
+    seen(widget)
+    assert eventually(lambda: widget.solved)
+    assert told == [
+        "the check failed, and will be tried again: ValueError: five is not four",
+        "right.",
+    ]
+
+
+def test_a_world_that_cannot_be_seen_is_told_to_every_card(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nothing() -> World:
+        raise FileNotFoundError("no /proc is mounted")
+
+    monkeypatch.setattr(looking, "world", nothing)
+    several, widget = Lamps(), card(lambda _: RIGHT)
+    several._until[widget] = float("inf")
+    several.look()
+    assert "no /proc is mounted" in widget.found
+    assert not widget.solved
+
+
+def test_a_card_of_which_nobody_hears_is_forgotten() -> None:
+    several, widget = Lamps(), card(lambda _: pytest.fail("looked"))
+    several._until[widget] = 0
+    several.look()
+    assert several._until == {}
+
+
+def test_hints_are_shown_in_order_and_no_further_than_there_are() -> None:
+    widget = card(lambda _: WRONG)
+    for count in (1, 2, 3, 3):
+        press(widget, "hint")
+        assert widget.hints == list(EXERCISES["uts-1"].hints[:count])
+
+
+def test_what_a_card_sees_solved_is_recorded_with_its_hints() -> None:
+    widget = card(lambda _: RIGHT)
+    press(widget, "hint")
+    widget.judge(RIGHT)
+    entry = solved.all_solved()["uts-1"]
+    assert (entry.hints, entry.seconds) == (1, widget.seconds)
+
+
+def test_solved_stays_solved() -> None:
+    widget = card(lambda _: WRONG)
+    widget.judge(RIGHT)
+    widget.judge(WRONG)
+    assert (widget.solved, widget.found) == (True, "right.")
+
+
+def test_begun_anew_it_wants_to_be_unsolved_first() -> None:
+    widget = card(lambda _: WRONG)
+    widget.judge(RIGHT)
+    press(widget, "again")
+    assert (widget.solved, widget.hints) == (False, [])
+    widget.judge(RIGHT)
+    assert not widget.solved
+    assert "still stands" in widget.found
+    widget.judge(WRONG)
+    widget.judge(RIGHT)
+    assert widget.solved
+
+
+def test_an_exercise_has_one_card_and_its_hints_stay_open() -> None:
+    exercise = EXERCISES["uts-1"]
+    first = cards.card(exercise, 2)
+    assert cards.card(exercise, 1) is first
+    assert len(first.hints) == 2
+
+
+@pytest.mark.needs("userns", "uts")
+def test_a_check_in_a_cell_is_told_to_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    widget = cards.card(EXERCISES["uts-1"], 0)
+    with ns.Sandbox("uts", hostname="phobos"):
+        assert ns.check("uts-1")
+    assert widget.solved
+    assert capsys.readouterr().out.startswith("✔ uts-1: a process of yours")
+
+
+def test_one_solved_in_another_notebook_says_when() -> None:
+    solved.record("uts-1")
+    assert card(lambda _: WRONG).before == solved.all_solved()["uts-1"].solved[:10]
+
+
+@pytest.mark.needs("userns", "uts")
+def test_what_a_look_sends_into_a_sandbox_is_in_no_picture() -> None:
+    exercise: Exercise = EXERCISES["uts-1"]
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            with looking.looking:
+                exercise.check(looking.world())
+
+    with ns.Sandbox("uts", name="mars"):
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            for _ in range(100):
+                assert len(ns.snapshot("mine").processes) == 3  # this program, the agent, mars
+        finally:
+            stop.set()
+            thread.join()
