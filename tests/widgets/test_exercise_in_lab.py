@@ -1,0 +1,200 @@
+"""A learner solves exercises in JupyterLab, and the lamp of the card notices."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from in_lab import SLOW, Lab, code_cell, run_cell
+
+pytestmark = [pytest.mark.browser, pytest.mark.needs("userns", "uts", "unshare", "hostname")]
+
+SHOW = "import nsedu as ns\nns.exercise('uts-1')"
+BY_HAND = "unshare -Ur --uts sh -c 'hostname phobos; sleep 100'"
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on(page: Page) -> Iterator[None]:
+    """End what a test has begun in its terminal and in its kernel, for the sake of the next."""
+    yield
+    for kind, name in (("terminals", "name"), ("sessions", "id")):
+        for one in page.request.get(f"{base(page)}/api/{kind}").json():
+            told = page.request.delete(f"{base(page)}/api/{kind}/{one[name]}", headers=token(page))
+            assert told.ok
+
+
+def base(page: Page) -> str:
+    return page.url.split("/lab", 1)[0]
+
+
+def token(page: Page) -> dict[str, str]:
+    """What the server wants to see before it changes anything for a page."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    return {"X-XSRFToken": cookies["_xsrf"]}
+
+
+def set_theme(page: Page, theme: str) -> None:
+    """Choose a theme as the Settings Editor does, and see the page again in it."""
+    address = f"{base(page)}/lab/api/settings/@jupyterlab/apputils-extension:themes"
+    raw = json.dumps({"theme": theme})
+    assert page.request.put(address, data={"raw": raw}, headers=token(page)).ok
+    page.reload()
+
+
+def card(page: Page, id: str = "uts-1") -> Locator:
+    return page.get_by_role("group", name=re.compile(f"^Exercise {id}:"))
+
+
+def status(page: Page, id: str = "uts-1") -> Locator:
+    return card(page, id).get_by_role("status")
+
+
+def show(lab: Lab, page: Page, name: str, *cells: str) -> None:
+    """Open a notebook whose first cell shows exercises, and run that."""
+    lab.open(page, lab.notebook(f"{name}.ipynb", *cells))
+    run_cell(page, 0)
+    expect(status(page)).to_contain_text("not yet")
+
+
+def test_the_lamp_turns_green_for_what_is_typed_in_the_terminal_that_the_card_opens(
+    scratch: Lab, page: Page
+) -> None:
+    show(scratch, page, "terminal", SHOW)
+    expect(status(page)).to_contain_text("found no running process")
+    card(page).get_by_role("button", name="Open a terminal here").click()
+    expect(page.locator(".jp-Terminal textarea")).to_be_focused(timeout=SLOW)
+    page.keyboard.type("pwd > here; nsedu progress > progress; " + BY_HAND + "\n")
+    page.get_by_role("tab", name="terminal.ipynb").click()
+    expect(status(page)).to_contain_text("a process of yours is on a host called phobos")
+    expect(status(page)).to_contain_text("solved")
+    assert (scratch.directory / "here").read_text() == f"{scratch.directory}\n"
+    assert "uts-1" in (scratch.directory / "progress").read_text()
+
+
+def test_the_lamp_turns_green_while_the_cell_that_solves_it_still_runs(
+    scratch: Lab, page: Page
+) -> None:
+    show(scratch, page, "running", SHOW, f"!{BY_HAND}")
+    code_cell(page, 1).locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    expect(status(page)).to_contain_text("solved", timeout=SLOW)
+    expect(code_cell(page, 1).locator(".jp-InputPrompt").first).to_have_text("[*]:")
+
+
+def test_a_wrong_answer_leaves_it_amber_with_what_was_found(scratch: Lab, page: Page) -> None:
+    show(scratch, page, "wrong", SHOW, "copied = ns.Sandbox('uts')")
+    run_cell(page, 1)
+    expect(status(page)).to_have_text(
+        "not yetfound a UTS namespace of its own, but its name is not phobos."
+    )
+    expect(card(page)).not_to_have_class(re.compile("solved"))
+
+
+def test_the_lamp_turns_green_for_what_is_done_inside(scratch: Lab, page: Page) -> None:
+    make = "%load_ext nsedu\nbox = ns.Sandbox('uts')"
+    show(scratch, page, "inside", SHOW, make, "%%inside box\nhostname phobos")
+    run_cell(page, 1)
+    run_cell(page, 2)
+    expect(status(page)).to_contain_text("solved")
+
+
+def test_hints_come_one_by_one_by_keyboard(scratch: Lab, page: Page) -> None:
+    show(scratch, page, "hints", SHOW)
+    hints = card(page).get_by_role("list", name="hints").get_by_role("listitem")
+    for number in (1, 2, 3):
+        button = card(page).get_by_role("button", name=f"Hint {number} of 3")
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(hints).to_have_count(number)
+    expect(card(page).get_by_role("button", name="No more hints")).to_be_disabled()
+    expect(hints.nth(2)).to_contain_text("unshare -Ur --uts")
+
+
+def test_another_view_shows_the_same_card(scratch: Lab, page: Page) -> None:
+    show(scratch, page, "twice", SHOW, "ns.exercise('uts-1', hints=2)")
+    run_cell(page, 1)
+    expect(page.get_by_role("list", name="hints")).to_have_count(2)
+    for number in (0, 1):
+        hints = code_cell(page, number).get_by_role("list", name="hints").get_by_role("listitem")
+        expect(hints).to_have_count(2)
+
+
+def test_a_solved_card_can_be_begun_anew(scratch: Lab, page: Page) -> None:
+    box = "box = ns.Sandbox('uts', hostname='phobos')"
+    show(scratch, page, "anew", SHOW, box, "box.close()")
+    run_cell(page, 1)
+    expect(status(page)).to_contain_text("solved")
+    card(page).get_by_role("button", name="Begin anew").click()
+    expect(status(page)).to_contain_text("what solved it still stands")
+    run_cell(page, 2)
+    expect(status(page)).to_contain_text("found no running process")
+    run_cell(page, 1)
+    expect(status(page)).to_contain_text("solved")
+
+
+COUNT = """from nsedu.widgets import lamps
+looks, world = [], lamps.world
+lamps.world = lambda: looks.append(1) or world()"""
+UNTIL_ONE_MORE = """import time
+before = len(looks)
+deadline = time.monotonic() + 30
+while len(looks) == before and time.monotonic() < deadline: time.sleep(0.02)
+print('looked' if len(looks) > before else 'stopped')"""
+BEAT = """import threading
+def beating(): return any(t.name == 'nsedu beat' for t in threading.enumerate())
+deadline = time.monotonic() + 30
+while beating() and time.monotonic() < deadline: time.sleep(0.02)
+print('beating' if beating() else 'no thread is left')"""
+
+
+def test_a_card_out_of_sight_costs_nothing(scratch: Lab, page: Page) -> None:
+    far = "print('line\\n' * 200)"
+    show(scratch, page, "hidden", SHOW, COUNT, UNTIL_ONE_MORE, far, BEAT)
+    run_cell(page, 1)
+    run_cell(page, 2)
+    expect(code_cell(page, 2).get_by_text("looked", exact=True)).to_be_visible()
+    run_cell(page, 3)
+    run_cell(page, 4)
+    expect(code_cell(page, 4).get_by_text("no thread is left", exact=True)).to_be_visible()
+    card(page).scroll_into_view_if_needed()
+    page.keyboard.press("Escape")
+    expect(status(page)).to_contain_text("found no running process")
+
+
+def test_a_solved_card_costs_nothing(scratch: Lab, page: Page) -> None:
+    box = "box = ns.Sandbox('uts', hostname='phobos')"
+    show(scratch, page, "solved", SHOW, box, "import time\n" + BEAT)
+    run_cell(page, 1)
+    expect(status(page)).to_contain_text("solved")
+    run_cell(page, 2)
+    expect(code_cell(page, 2).get_by_text("no thread is left", exact=True)).to_be_visible()
+
+
+def serious(page: Page) -> list[tuple[str, str]]:
+    """The faults of accessibility that axe-core finds and calls serious or critical."""
+    found = Axe().run(page, context=".nsedu").response["violations"]
+    return [
+        (fault["id"], fault["nodes"][0]["html"])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_the_cards_are_accessible(scratch: Lab, page: Page, theme: str) -> None:
+    box = "box = ns.Sandbox('uts', hostname='phobos')"
+    cell = "import nsedu as ns\nns.exercise('uts-1', hints=1)\nns.exercise('pid-2')\nns.terminal()"
+    show(scratch, page, "axe", cell, box)
+    run_cell(page, 1)
+    expect(status(page)).to_contain_text("solved")
+    set_theme(page, theme)
+    dark = str("Light" in theme).lower()
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", dark, timeout=SLOW)
+    run_cell(page, 0)
+    expect(status(page)).to_contain_text("solved")
+    assert serious(page) == []
