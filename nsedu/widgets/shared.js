@@ -58,7 +58,8 @@ function watch(model, el) {
 
 /** Say so on the widget when its kernel has ended: it will never answer again. */
 function mindTheEnd(model, el) {
-  model.on("comm_live_update", () => el.querySelector(".nsedu")?.classList.add("nsedu-ended"));
+  const widget = el.closest(".nsedu") ?? el.querySelector(".nsedu");
+  model.on("comm_live_update", () => widget.classList.add("nsedu-ended"));
 }
 
 /**
