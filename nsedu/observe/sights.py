@@ -230,7 +230,7 @@ def port(places: Sequence[Place], number: int) -> View:
         except OSError as error:
             sights.append(_unseen(place, error.errno))
             continue
-        told = "somebody listens" if at else "free"
+        told = "somebody listens" if at else "nobody listens"
         rule = f"at {', '.join(at)}" if at else ""
         sights.append(Sight(place.name, _same(place, "net"), told, told, rule))
     how = "the sockets of each place's network namespace, /proc/PID/net/tcp (proc_pid_net(5))"

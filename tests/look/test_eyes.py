@@ -182,7 +182,7 @@ def test_a_clock_is_ahead_by_its_offset() -> None:
 
 @userns
 @pytest.mark.needs("net")
-def test_a_port_is_taken_in_one_network_and_free_in_another() -> None:
+def test_somebody_listens_in_one_network_and_nobody_in_another() -> None:
     with socket.socket() as probe:  # a port that is free out here
         probe.bind(("", 0))
         port = probe.getsockname()[1]
@@ -193,14 +193,22 @@ def test_a_port_is_taken_in_one_network_and_free_in_another() -> None:
     ):
         assert server.stdout.readline() == "ready\n"
         found = seen(ns.eyes(alice, bob, server, port=port))
-    assert found["this program"] == "free"
+    assert found["this program"] == "nobody listens"
     assert found['sandbox "alice"'] == "≠ somebody listens · at 127.0.0.1"
-    assert found['sandbox "bob"'] == "≠ free"
+    assert found['sandbox "bob"'] == "≠ nobody listens"
 
 
 def test_somebody_who_listens_on_every_address_is_found() -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as door:
         assert "at any address" in str(ns.eyes(port=door.getsockname()[1]))
+
+
+def test_the_port_of_a_connection_is_not_one_where_somebody_listens() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as door,
+        socket.create_connection(door.getsockname()) as caller,
+    ):
+        assert seen(ns.eyes(port=caller.getsockname()[1]))["this program"] == "nobody listens"
 
 
 @userns
