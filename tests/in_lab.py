@@ -120,6 +120,7 @@ def run_cell(page: Page, number: int) -> None:
         page.keyboard.press("Control+Enter")
         with contextlib.suppress(AssertionError):
             expect(prompt).not_to_have_text(before, timeout=2000)
+            expect(prompt).not_to_have_text("[ ]:", timeout=2000)  # run, but nobody was there
             break
     expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=SLOW)
 
