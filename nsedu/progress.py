@@ -19,7 +19,7 @@ class Line(NamedTuple):
     """One line of the map.
 
     Attributes:
-        notebook: the file's name; "" if the chapter's notebook is not at hand.
+        notebook: its path from here; "" if the chapter's notebook is not at hand.
         title: the chapter's heading.
         exercises: their ids, in order.
     """
@@ -95,8 +95,14 @@ def _lines(directory: str | os.PathLike[str]) -> list[Line]:
     # Chapter 0 shows an exercise of chapter 2: it belongs to the last to ask for it.
     home = {id: chapter.notebook for chapter in found for id in chapter.exercises}
     if home:
-        return [Line(c.notebook, c.title, [i for i in c.exercises if home[i] == c.notebook])
-                for c in found]  # fmt: skip
+        return [
+            Line(
+                os.path.relpath(os.path.join(directory, chapter.notebook)),
+                chapter.title,
+                [id for id in chapter.exercises if home[id] == chapter.notebook],
+            )
+            for chapter in found
+        ]
     kinds = dict.fromkeys(map(_kind, EXERCISES))
     return [Line("", kind, [id for id in EXERCISES if _kind(id) == kind]) for kind in kinds]
 

@@ -38,9 +38,12 @@ def test_an_exercise_belongs_to_the_chapter_that_asks_for_it_last(two_chapters: 
     ]
 
 
-def test_what_is_solved_is_marked_by_shape_and_words(two_chapters: Path) -> None:
+def test_what_is_solved_is_marked_by_shape_and_words(
+    two_chapters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(two_chapters)
     solved.record("uts-2")
-    shown = ns.progress(two_chapters)
+    shown = ns.progress()
     assert shown.rows[1] == ["2 · <UTS>", "1 of 2", "○ uts-1  ✔ uts-2"]
     page = shown._repr_html_()
     assert "<a href='02_uts.ipynb'>2 · &lt;UTS&gt;</a>" in page
