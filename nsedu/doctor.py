@@ -114,16 +114,20 @@ def doctor() -> Report:
     extras = []
     for name, (what, probe) in _PROBES.items():
         reason = probe()
-        extras.append(Row(name, reason is None, what, reason or "", _remedy(reason)))
+        note, remedy = _split(reason or "")
+        extras.append(Row(name, reason is None, what, note, remedy))
     return Report(rows, extras, _machine())
 
 
-def _remedy(reason: str | None) -> str:
-    if reason is None or "not installed" not in reason:
-        return ""
+def _split(reason: str) -> tuple[str, str]:
+    """Why something cannot be had, and what to install where that helps."""
+    note, told, package = reason.partition(": apt install ")
+    if told:  # whoever lacks it has named the package
+        return f"{note}.", f"apt install {package.removesuffix('.')}"
+    if "not installed" not in reason:
+        return reason, ""
     program = reason.split()[2]
-    package = _PACKAGES.get(program, program)
-    return f"apt install {package}"
+    return reason, f"apt install {_PACKAGES.get(program, program)}"
 
 
 _PACKAGES = {
