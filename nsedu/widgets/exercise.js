@@ -49,7 +49,11 @@ function render({ model, el }) {
   };
   const traits = ["hints", "found", "solved", "began", "seconds"];
   for (const trait of traits) model.on(`change:${trait}`, update);
-  model.on("comm_live_update", stop); // the kernel has ended
+  const end = () => { // the kernel has ended: nobody would hear of a press
+    stop();
+    hint.disabled = again.disabled = true;
+  };
+  model.on("comm_live_update", end);
   el.append(card);
   update();
   const unwatch = watch(model, card);
@@ -57,7 +61,7 @@ function render({ model, el }) {
     stop();
     unwatch();
     for (const trait of traits) model.off(`change:${trait}`, update);
-    model.off("comm_live_update", stop);
+    model.off("comm_live_update", end);
   };
 }
 
