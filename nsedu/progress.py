@@ -13,6 +13,8 @@ from nsedu.solved import all_solved
 from nsedu.table import Table
 
 SOLVED, OPEN = "✔", "○"
+# JupyterLab's green has too little contrast in its dark theme; more of the ink helps in both.
+_GREEN = "color-mix(in srgb, var(--jp-success-color0, #1b5e20) 65%, currentColor)"
 
 
 class Line(NamedTuple):
@@ -67,7 +69,7 @@ class Progress(Table):
 
     def _chip(self, id: str) -> str:
         done = id in self._solved
-        colour = "var(--jp-success-color0, #1b5e20)" if done else "inherit"
+        colour = _GREEN if done else "inherit"
         weight = "bold" if done else "normal"
         title = html.escape(EXERCISES[id].title, quote=True) if id in EXERCISES else ""
         return (

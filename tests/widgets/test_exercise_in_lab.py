@@ -175,9 +175,9 @@ def test_a_solved_card_costs_nothing(scratch: Lab, page: Page) -> None:
     expect(code_cell(page, 2).get_by_text("no thread is left", exact=True)).to_be_visible()
 
 
-def serious(page: Page) -> list[tuple[str, str]]:
+def serious(page: Page, where: str) -> list[tuple[str, str]]:
     """The faults of accessibility that axe-core finds and calls serious or critical."""
-    found = Axe().run(page, context=".nsedu").response["violations"]
+    found = Axe().run(page, context=where).response["violations"]
     return [
         (fault["id"], fault["nodes"][0]["html"])
         for fault in found
@@ -189,12 +189,15 @@ def serious(page: Page) -> list[tuple[str, str]]:
 def test_the_cards_are_accessible(scratch: Lab, page: Page, theme: str) -> None:
     box = "box = ns.Sandbox('uts', hostname='phobos')"
     cell = "import nsedu as ns\nns.exercise('uts-1', hints=1)\nns.exercise('pid-2')\nns.terminal()"
-    show(scratch, page, "axe", cell, box)
+    show(scratch, page, "axe", cell, box, "ns.progress()")
     run_cell(page, 1)
     expect(status(page)).to_contain_text("solved")
     set_theme(page, theme)
     dark = str("Light" in theme).lower()
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", dark, timeout=SLOW)
     run_cell(page, 0)
+    run_cell(page, 2)
     expect(status(page)).to_contain_text("solved")
-    assert serious(page) == []
+    expect(page.get_by_title("A name of its own: solved")).to_be_visible()
+    assert serious(page, ".nsedu") == []
+    assert serious(page, ".jp-RenderedHTMLCommon table") == []
