@@ -14,6 +14,7 @@ from awaiting import eventually
 from nsedu import solved
 from nsedu.exercises import EXERCISES, Verdict
 from nsedu.exercises.model import Exercise, World
+from nsedu.roles import Roles
 from nsedu.widgets import exercise as cards
 from nsedu.widgets import lamps as looking
 from nsedu.widgets.exercise import ExerciseWidget
@@ -205,3 +206,18 @@ def test_what_a_look_sends_into_a_sandbox_is_in_no_picture() -> None:
         finally:
             stop.set()
             thread.join()
+
+
+@pytest.mark.needs("userns", "uts")
+def test_whom_a_look_sends_is_given_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[str] = []
+    monkeypatch.setattr(Roles, "__setitem__", lambda _, pid, role: named.append(role))
+    with ns.Sandbox("uts", name="mars"):
+        assert "its name is not phobos" in ns.exercises.verdict("uts-1").found
+    assert [role for role in named if role != "agent"] == ['sandbox "mars"']
+
+
+@pytest.mark.needs("userns", "uts")
+def test_whom_another_look_has_sent_solves_nothing() -> None:
+    with ns.Sandbox("uts", name="nsedu look", hostname="phobos"):
+        assert not ns.exercises.verdict("uts-1").solved
