@@ -114,8 +114,9 @@ def run_cell(page: Page, number: int) -> None:
     cell = code_cell(page, number)
     prompt = cell.locator(".jp-InputPrompt").first
     before = prompt.inner_text()
-    expect(page.locator(".jp-Dialog")).to_have_count(0)
     for _ in range(10):  # JupyterLab takes no keys before it has started altogether
+        dialogs = page.locator(".jp-Dialog").all_inner_texts()
+        assert not dialogs, f"JupyterLab asks: {dialogs}"
         cell.locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
         with contextlib.suppress(AssertionError):

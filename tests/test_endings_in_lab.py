@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from awaiting import eventually
 from in_lab import SLOW, Lab, code_cell, run_cell
@@ -108,7 +108,16 @@ def test_a_killed_kernel_leaves_nothing(scratch: Lab, watching: Page) -> None:
     assert eventually(lambda: not living(scratch), 30)
     dialog = watching.locator(".jp-Dialog", has_text="Kernel Restarting")
     dialog.get_by_role("button", name="Ok").click(timeout=SLOW)
+    clock = code_cell(watching, 1).get_by_role("timer")
+    assert eventually(lambda: stands(watching, clock), 60)
     for number in (0, 1, 2):
         run_cell(watching, number)
     assert eventually(lambda: state(scratch) == "looking", 30)
     assert errors == []
+
+
+def stands(page: Page, clock: Locator) -> bool:
+    """Whether a clock shows the same for two seconds."""
+    before = clock.inner_text()
+    page.wait_for_timeout(2000)
+    return clock.inner_text() == before

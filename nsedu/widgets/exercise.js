@@ -1,5 +1,7 @@
 // An exercise: task, lamp, what the check found, hints one by one, the time, and a terminal.
 
+const SILENCE = 25_000; // ms; Python asks every 8 s whether a card is seen, unless it was killed
+
 function render({ model, el }) {
   const get = (name) => model.get(name);
   const press = (name) => () => model.send({ press: name });
@@ -20,8 +22,9 @@ function render({ model, el }) {
     h("p", {}, get("task")), status, hints,
     h("div", { class: "nsedu-tools" }, hint, openTerminal(get("directory")), again, clock));
 
-  let timer = null;
+  let timer = null, heard = 0;
   const tick = () => {
+    if (Date.now() - heard > SILENCE) stop();
     const past = get("solved") ? get("seconds") : (Date.now() - get("began")) / 1000;
     const seconds = Math.max(0, Math.floor(past));
     const two = (number) => String(number).padStart(2, "0");
@@ -31,6 +34,11 @@ function render({ model, el }) {
     clearInterval(timer);
     timer = null;
   };
+  const run = () => { // somebody looks, and the kernel lives
+    heard = Date.now();
+    if (!get("solved")) timer = timer ?? setInterval(tick, 1000);
+  };
+  const hear = (message) => message.ask && run();
   const update = () => {
     const solved = get("solved"), open = get("hints"), count = get("count");
     card.classList.toggle("solved", solved);
@@ -45,7 +53,7 @@ function render({ model, el }) {
     again.hidden = !solved;
     tick();
     if (solved) stop();
-    else timer = timer ?? setInterval(tick, 1000);
+    else run();
   };
   const traits = ["hints", "found", "solved", "began", "seconds"];
   for (const trait of traits) model.on(`change:${trait}`, update);
@@ -54,14 +62,16 @@ function render({ model, el }) {
     hint.disabled = again.disabled = true;
   };
   model.on("comm_live_update", end);
+  model.on("msg:custom", hear);
   el.append(card);
   update();
-  const unwatch = watch(model, card);
+  const unwatch = watch(model, card, run);
   return () => {
     stop();
     unwatch();
     for (const trait of traits) model.off(`change:${trait}`, update);
     model.off("comm_live_update", end);
+    model.off("msg:custom", hear);
   };
 }
 

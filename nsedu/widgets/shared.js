@@ -15,9 +15,9 @@ function h(tag, attributes = {}, ...children) {
 /**
  * Tell Python whether anyone can see this element: it is in the window, and the tab is in front.
  * Python asks again now and then, since a browser that dies says nothing; there is no timer here
- * that could outlive the kernel.  Returns how to end it.
+ * that could outlive the kernel.  `seen` is called when it comes into sight.  Returns how to end it.
  */
-function watch(model, el) {
+function watch(model, el, seen = () => {}) {
   const view = Math.random().toString(36).slice(2);
   let inWindow = false, visible = false;
   const say = () => {
@@ -32,6 +32,7 @@ function watch(model, el) {
     if (now === visible) return;
     visible = now;
     say();
+    if (visible) seen();
   };
   const observer = new IntersectionObserver((entries) => {
     inWindow = entries[entries.length - 1].isIntersecting;
