@@ -201,21 +201,43 @@ class Snapshot:
             return cls(
                 {p.pid: p for p in processes},
                 {(n.type, n.ns): n for n in namespaces},
-                data["scope"],
-                data["deep"],
-                data["unread"],
+                _of(str, data["scope"]),
+                _of(bool, data["deep"]),
+                {_of(str, reason): _of(int, n) for reason, n in data["unread"].items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"this is not a snapshot saved by to_json(): {error!r}.") from None
 
 
 def _process(data: dict[str, Any]) -> Process:
-    return Process(**data | {"nspid": tuple(data["nspid"])})
+    process = Process(**data | {"nspid": tuple(data["nspid"])})
+    for number in (process.pid, process.ppid, process.uid, process.threads, *process.nspid):
+        _of(int, number)
+    for text in (process.name, process.command, process.role):
+        _of(str, text)
+    for ns in process.links.values():
+        _of(int, ns)
+    return process
 
 
 def _namespace(data: dict[str, Any]) -> Namespace:
     pins = tuple(Pin(*pin) for pin in data["pins"])
-    return Namespace(**data | {"members": tuple(data["members"]), "pins": pins})
+    namespace = Namespace(**data | {"members": tuple(data["members"]), "pins": pins})
+    nstypes.get(namespace.type)
+    for number in (namespace.ns, *namespace.members):
+        _of(int, number)
+    for number in (namespace.parent, namespace.owner, namespace.uid, *(pin.pid for pin in pins)):
+        _of(int | None, number)
+    for pin in pins:
+        _of(str, pin.kind)
+        _of(str, pin.detail)
+    return namespace
+
+
+def _of(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is not what stands there")
+    return value
 
 
 PIN_KINDS = ("process", "thread", "fd", "bind", "socket", "child", "owned")

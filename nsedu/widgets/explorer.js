@@ -41,7 +41,7 @@ function render({ model, el }) {
   const types = model.get("types");
   const store = new Store(types, model.get("links"));
   const shut = new Set(); // pids and types whose rows below are not shown
-  let type = "", timer = null, wanted = "";
+  let type = "", timer = null, wanted = "", notRead = "";
 
   const ask = (content) => {
     try {
@@ -288,13 +288,14 @@ function render({ model, el }) {
     const [items, matches] = processItems();
     processes.set(items);
     spaces.set(spaceItems());
-    const [alive, there] = [store.rows, store.spaces].map((things) => {
-      let count = 0;
-      for (const thing of things.values()) if (thing.mark !== "gone") count++;
-      return count;
-    });
-    sums.textContent = `${alive} processes, ${there} namespaces`;
-    if (searched) say(matches === null ? "" : `${matches} of ${alive} processes found.`);
+    const number = (things, word) => {
+      const marks = { "": 0, new: 0, moved: 0, gone: 0 };
+      for (const thing of things.values()) marks[thing.mark]++;
+      const now = ["new", "moved", "gone"].filter((mark) => marks[mark]).map((mark) => `${marks[mark]} ${mark}`);
+      return `${things.size - marks.gone} ${word}${now.length ? ` (${now.join(", ")})` : ""}`;
+    };
+    sums.textContent = `${number(store.rows, "processes")}, ${number(store.spaces, "namespaces")}${notRead}`;
+    if (searched) say(matches === null ? "" : `${matches} of ${store.rows.size} processes found.`);
   }
 
   /** Tell Python which processes are looked at; it reads those again at every look. */
@@ -316,6 +317,9 @@ function render({ model, el }) {
   }
 
   function told(message) {
+    if (message.unread) {
+      notRead = Object.entries(message.unread).map(([reason, count]) => `; could not read ${reason}: ${count}`).join("");
+    }
     if (message.kind === "all" && (message.view === "" || message.view === view)) {
       store.all(message);
       age();
@@ -327,13 +331,6 @@ function render({ model, el }) {
     } else if (message.kind === "said") say(message.sentence);
     else if (message.kind === "file") keep(message);
     else panel.take(message);
-    if (message.unread) unread(message.unread);
-  }
-
-  function unread(reasons) {
-    const words = Object.entries(reasons).map(([reason, count]) => `could not read ${reason}: ${count}`);
-    sums.title = words.join("\n");
-    if (words.length) sums.textContent += `; ${words.join("; ")}`;
   }
 
   function settings() {

@@ -26,7 +26,7 @@ class Tree {
       role: "tree", tabindex: "0", "aria-label": label, class: "nsedu-tree",
       onkeydown: (event) => this.key(event),
       onscroll: () => this.later(),
-      onfocus: () => this.active ?? this.activate(this.chosen ?? this.items[0]?.id),
+      onfocus: () => this.enter(),
     }, this.inner);
     this.observer = new ResizeObserver(() => this.later());
     this.observer.observe(this.element);
@@ -118,6 +118,12 @@ class Tree {
       class: "twisty", "aria-hidden": "true", style: `margin-left: ${deep * 13}px`,
     }, sign)));
     element.className = `nsedu-row ${more.mark} ${more.look}`;
+  }
+
+  /** Without an active row, the first in the window is; a click that brings the focus moves nothing. */
+  enter() {
+    this.active ??= this.items[Math.ceil(this.element.scrollTop / ROW)]?.id ?? null;
+    this.draw();
   }
 
   activate(id) {
