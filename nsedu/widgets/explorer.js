@@ -272,15 +272,15 @@ function render({ model, el }) {
   }
 
   function aboutSpace(space) {
-    const inside = store.members.get(space.id) || [];
-    const who = inside.length === 0 ? "no process" : inside[0].name + (inside.length > 1 ? " …" : "");
+    const count = store.count(space.id);
+    const who = count === 0 ? "no process" : store.members(space.id)[0][0].name + (count > 1 ? " …" : "");
     const row = store.rows.get(processes.chosen);
     const member = Boolean(row) && store.link(row, space.type) === space.ns;
     const label = [
-      `${space.type} ${space.letter}`, space.mark, `${inside.length} processes`, who, member && "the chosen process is in it",
+      `${space.type} ${space.letter}`, space.mark, count === 1 ? "1 process" : `${count} processes`, who, member && "the chosen process is in it",
     ].filter(Boolean).join(", ");
-    const key = [space.letter, space.mark, who, inside.length, member].join(",");
-    return { key, label, mark: space.mark, look: member ? "member" : "", name: String(space.ns), who, count: inside.length };
+    const key = [space.letter, space.mark, who, count, member].join(",");
+    return { key, label, mark: space.mark, look: member ? "member" : "", name: String(space.ns), who, count };
   }
 
   /** Show what the store knows now. */
@@ -316,18 +316,22 @@ function render({ model, el }) {
     timer = next === null ? null : setTimeout(age, next - Date.now() + 10);
   }
 
+  /** Show what a message has told. */
+  function take() {
+    panel.refresh();
+    age();
+  }
+
   function told(message) {
     if (message.unread) {
       notRead = Object.entries(message.unread).map(([reason, count]) => `; could not read ${reason}: ${count}`).join("");
     }
     if (message.kind === "all" && (message.view === "" || message.view === view)) {
       store.all(message);
-      age();
-      panel.refresh();
+      take();
     } else if (message.kind === "changes" && store.number !== null) {
       if (!store.changes(message)) return ask({ do: "all" });
-      age();
-      panel.refresh();
+      take();
     } else if (message.kind === "said") say(message.sentence);
     else if (message.kind === "file") keep(message);
     else panel.take(message);

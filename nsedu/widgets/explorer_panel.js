@@ -63,7 +63,7 @@ class Panel {
     this.draw();
   }
 
-  /** After a look: read again if the process has changed, and say if it has gone. */
+  /** After a look: read again what may have changed.  It is drawn anyway, when marks are shown. */
   refresh() {
     const now = this.showing;
     if (!now) return;
@@ -74,7 +74,6 @@ class Panel {
       if (this.signature !== null && this.signature !== signature) this.read();
       this.signature = signature;
     }
-    this.draw();
   }
 
   draw() {
@@ -117,7 +116,7 @@ class Panel {
     for (const { name, links } of this.store.types) {
       for (const link of links) {
         const ns = this.store.link(row, link), space = this.store.spaces.get(`${name}:${ns}`);
-        const inside = this.store.members.get(`${name}:${ns}`)?.length || 0;
+        const inside = this.store.count(`${name}:${ns}`);
         const shared = link !== name ? "" : inside > 1 ? `with ${inside - 1} more` : "alone";
         rows.push(h("tr", {},
           h("th", { scope: "row" }, link),
@@ -133,7 +132,7 @@ class Panel {
     const { type, ns } = this.showing, id = `${type}:${ns}`;
     const space = this.store.spaces.get(id), gone = !space || space.mark === "gone";
     if (!gone) this.letter = space.letter;
-    const members = gone ? [] : this.store.members.get(id) || [];
+    const members = gone ? [] : this.store.members(id).flat().sort((one, other) => one.pid - other.pid);
     const relation = (word, kind, other) => h("p", {}, `${word}: `, other ? this.link(kind, other, `${kind}:[${other}]`) : "none in sight");
     const nests = this.store.types.find((one) => one.name === type).nests;
     const MOST = 60;

@@ -74,7 +74,7 @@ class Store {
   }
 
   stale() {
-    this.below = this.inside = null;
+    this.below = this.crowds = null;
   }
 
   /** The rows below each, by pid; below 0: those whose parent is not in sight. */
@@ -89,19 +89,33 @@ class Store {
     return this.below;
   }
 
-  /** The living members of each namespace: id → rows. */
-  get members() {
-    if (this.inside) return this.inside;
-    this.inside = new Map();
-    for (const row of this.rows.values()) {
-      if (row.mark === "gone") continue;
-      for (const { name } of this.types) {
-        const id = `${name}:${this.link(row, name)}`;
-        if (!this.inside.has(id)) this.inside.set(id, []);
-        this.inside.get(id).push(row);
+  /** Lists of living members of a namespace; most processes live with others in all eight of theirs. */
+  members(id) {
+    if (!this.crowds) {
+      const together = new Map(); // number of a group → rows
+      this.crowds = new Map(); // id → such lists
+      for (const row of this.rows.values()) {
+        if (row.mark === "gone") continue;
+        const known = together.get(row.group);
+        if (known) {
+          known.push(row);
+          continue;
+        }
+        const list = [row];
+        together.set(row.group, list);
+        for (const { name } of this.types) {
+          const id = `${name}:${this.link(row, name)}`;
+          if (!this.crowds.has(id)) this.crowds.set(id, []);
+          this.crowds.get(id).push(list);
+        }
       }
     }
-    return this.inside;
+    return this.crowds.get(id) || [];
+  }
+
+  /** How many living members a namespace has. */
+  count(id) {
+    return this.members(id).reduce((sum, list) => sum + list.length, 0);
   }
 
   /** Where a link of a process leads: an inode number, 0 if that could not be read. */
