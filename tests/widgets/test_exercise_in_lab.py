@@ -64,7 +64,9 @@ def show(lab: Lab, page: Page, name: str, *cells: str) -> None:
 def test_the_lamp_turns_green_for_what_is_typed_in_the_terminal_that_the_card_opens(
     scratch: Lab, page: Page
 ) -> None:
-    show(scratch, page, "terminal", SHOW)
+    room = scratch.directory / "a room"
+    room.mkdir()
+    show(scratch, page, "a room/terminal", SHOW)
     expect(status(page)).to_contain_text("found no running process")
     card(page).get_by_role("button", name="Open a terminal here").click()
     expect(page.locator(".jp-Terminal textarea")).to_be_focused(timeout=SLOW)
@@ -72,8 +74,8 @@ def test_the_lamp_turns_green_for_what_is_typed_in_the_terminal_that_the_card_op
     page.get_by_role("tab", name="terminal.ipynb").click()
     expect(status(page)).to_contain_text("a process of yours is on a host called phobos")
     expect(status(page)).to_contain_text("solved")
-    assert (scratch.directory / "here").read_text() == f"{scratch.directory}\n"
-    assert "uts-1" in (scratch.directory / "progress").read_text()
+    assert (room / "here").read_text() == f"{room}\n"
+    assert "○ uts-1" in (room / "progress").read_text()
 
 
 def test_the_lamp_turns_green_while_the_cell_that_solves_it_still_runs(
