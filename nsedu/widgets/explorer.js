@@ -98,7 +98,8 @@ function render({ model, el }) {
         ...(more.hides ? [h("span", { class: "hides" }, `+${more.hides}`)] : []), ...badge(more.mark)),
       h("span", { class: "pid" }, String(item.row.pid)),
       ...more.cells.map(({ letter, same, onward }, index) => h("span", {
-        class: `cell ${same ? "same" : "other"} ${types[index].name === type ? "picked" : ""}`,
+        class: ["cell", same ? "same" : "other", onward && "onward", letter === "?" && "unread", types[index].name === type && "picked"]
+          .filter(Boolean).join(" "),
         style: `--c: ${colour(types[index].name)}`,
       }, (same ? "·" : letter) + onward)),
     ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from awaiting import ended
 from in_lab import SLOW, Lab, code_cell, run_cell
 from nsedu.records import Snapshot
 
@@ -329,3 +332,26 @@ def test_an_explorer_that_is_closed_leaves_the_page(scratch: Lab, page: Page) ->
     explorer = shown(scratch, page, "explorer.close()")
     run_cell(page, 1)
     expect(explorer).to_have_count(0)
+
+
+def test_a_kernel_that_is_killed_leaves_nothing_and_breaks_nothing(
+    scratch: Lab, page: Page
+) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    explorer = shown(scratch, page, "import os\nprint('kernel', os.getpid(), web.pid)")
+    run_cell(page, 1)
+    told = code_cell(page, 1).get_by_text(re.compile(r"kernel \d+")).inner_text()
+    kernel, first = map(int, told.split()[1:])
+    row(explorer, 'sandbox "web"').click()
+    os.kill(kernel, signal.SIGKILL)
+    assert ended(first)
+    dialog = page.locator(".jp-Dialog", has_text="Kernel Restarting")
+    dialog.get_by_role("button", name="Ok").click(timeout=SLOW)
+    expect(page.locator(".nsedu-explorer.nsedu-ended")).to_be_visible(timeout=SLOW)
+    row(explorer, "agent").click()  # what was seen last can still be walked through
+    explorer.get_by_role("button", name="Pause").click()
+    run_cell(page, 0)
+    expect(row(explorer, 'sandbox "web"')).to_be_visible(timeout=SLOW)
+    expect(page.locator(".nsedu-ended")).to_have_count(0)
+    assert errors == []
