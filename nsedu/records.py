@@ -226,8 +226,8 @@ def _namespace(data: dict[str, Any]) -> Namespace:
     nstypes.get(namespace.type)
     for number in (namespace.ns, *namespace.members):
         _of(int, number)
-    for number in (namespace.parent, namespace.owner, namespace.uid, *(pin.pid for pin in pins)):
-        _of(int | None, number)
+    for maybe in (namespace.parent, namespace.owner, namespace.uid, *(pin.pid for pin in pins)):
+        _of(int | None, maybe)
     for pin in pins:
         _of(str, pin.kind)
         _of(str, pin.detail)

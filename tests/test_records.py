@@ -84,8 +84,39 @@ def test_json_of_something_else_is_refused_with_a_sentence(data: dict[str, objec
         Snapshot.from_json(json.dumps(data))
 
 
+SAVED = Snapshot(
+    {7: Process(7, 1, "sh", links={"uts": 9})}, {("uts", 9): Namespace("uts", 9, members=(7,))}
+).to_json()
+
+
+def test_what_the_next_test_damages_is_whole() -> None:
+    assert list(Snapshot.from_json(SAVED).processes) == [7]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "7", '{"processes": [1]}', "{", '{"processes": {"a": 1}}']
+    ("whole", "damaged"),
+    [
+        ('"pid": 7', '"pid": "7"'),
+        ('"name": "sh"', '"name": 7'),
+        ('"nspid": []', '"nspid": [null]'),
+        ('{"uts": 9}', '{"uts": "nine"}'),
+        ('"type": "uts"', '"type": "disk"'),
+        ('"members": [7]', '"members": ["7"]'),
+        ('"owner": null', '"owner": []'),
+        ('"scope": "mine"', '"scope": 1'),
+        ('"unread": {}', '"unread": []'),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(whole: str, damaged: str) -> None:
+    assert whole in SAVED
+    with pytest.raises(ValueError, match="not a snapshot saved by to_json"):
+        Snapshot.from_json(SAVED.replace(whole, damaged))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "7", '{"processes": [1]}', "{", '{"processes": {"a": 1}}', "[" * 100_000],
+    ids=lambda text: text[:12],
 )
 def test_a_damaged_file_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="not a snapshot saved by to_json"):
