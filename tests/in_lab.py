@@ -61,8 +61,8 @@ def serving(settings: Path, directory: Path = ROOT, theme: str = "") -> Iterator
     if theme:
         write_setting(settings, "apputils-extension/themes", f'{{"theme": "{theme}"}}')
     flags = f"--no-browser --port=0 --LabApp.user_settings_dir={settings}"
-    server = subprocess.Popen(
-        ["make", "lab", f"LAB_FLAGS={flags}"],
+    server = subprocess.Popen(  # which ends with us, however we end
+        ["setpriv", "--pdeathsig", "TERM", "make", "lab", f"LAB_FLAGS={flags}"],
         cwd=ROOT,
         env={**os.environ, "LAB_ROOT": str(directory)},
         stdin=subprocess.DEVNULL,
