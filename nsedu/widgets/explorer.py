@@ -196,7 +196,6 @@ class ExplorerWidget(Live):
 
     def _do_load(self, content: dict[str, Any]) -> None:
         saved = Snapshot.from_json(_unpack(content["packed"]))
-        Rows().all(saved, {})  # what cannot be shown is refused before anything is replaced
         self._explorer.show(saved)
         self._say(f"Loaded {len(saved.processes)} processes.")
 

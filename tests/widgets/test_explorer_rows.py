@@ -67,6 +67,9 @@ def test_a_letter_is_not_given_twice() -> None:
     rows.changes(look(person(1, uts=10)), born(1))
     told = rows.changes(look(person(1, uts=10), person(3, 1, uts=11)), born(1, 3))
     assert letters(told) == {"uts:11": "C"}
+    rows.changes(look(person(1, uts=10)), born(1))
+    told = rows.changes(look(person(1, uts=10), person(4, 1, uts=12)), born(1, 4))
+    assert letters(told) == {"uts:12": "D"}
 
 
 def test_a_pid_used_again_has_gone_and_is_new() -> None:
