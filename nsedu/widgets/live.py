@@ -36,6 +36,10 @@ class Live(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
+        # What a view says is handled in the thread that JupyterLab names, while a cell runs, too.
+        # ipykernel 7.4 would leave it to the thread that last spoke to the view: after a word from
+        # a cell, to the main thread, which is busy for as long as that cell runs.
+        self.comm._reply_subshell_for = None
         self._views: set[str] = set()
         self.on_msg(self._receive)
 

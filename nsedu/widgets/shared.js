@@ -19,7 +19,7 @@ function h(tag, attributes = {}, ...children) {
  */
 function watch(model, el, seen = () => {}) {
   const view = Math.random().toString(36).slice(2);
-  let inWindow = false, visible = false;
+  let inWindow = false, visible = false, first = true;
   const say = () => {
     try {
       model.send({ view, visible });
@@ -32,6 +32,10 @@ function watch(model, el, seen = () => {}) {
     if (now === visible) return;
     visible = now;
     say();
+    // JupyterLab may not have got a thread for the widget yet, and what it says before that waits
+    // for the end of the cell that runs: so it is said once more.
+    if (visible && first) setTimeout(() => visible && say(), 1000);
+    first = false;
     if (visible) seen();
   };
   const observer = new IntersectionObserver((entries) => {

@@ -121,6 +121,7 @@ def test_a_long_look_is_followed_by_a_long_pause(
 ) -> None:
     clock = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(module.time, "thread_time", lambda: clock[0])
     done = threading.Event()
 
     class Slow(Looker):

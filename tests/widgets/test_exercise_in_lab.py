@@ -61,6 +61,12 @@ def show(lab: Lab, page: Page, name: str, *cells: str) -> None:
     expect(status(page)).to_contain_text("not yet")
 
 
+def start(page: Page, number: int) -> None:
+    """Have a code cell run, without waiting for its end."""
+    code_cell(page, number).locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+
+
 def test_the_lamp_turns_green_for_what_is_typed_in_the_terminal_that_the_card_opens(
     scratch: Lab, page: Page
 ) -> None:
@@ -82,9 +88,19 @@ def test_the_lamp_turns_green_while_the_cell_that_solves_it_still_runs(
     scratch: Lab, page: Page
 ) -> None:
     show(scratch, page, "running", SHOW, f"!{BY_HAND}")
-    code_cell(page, 1).locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
+    start(page, 1)
     expect(status(page)).to_contain_text("solved", timeout=SLOW)
+    expect(code_cell(page, 1).locator(".jp-InputPrompt").first).to_have_text("[*]:")
+
+
+def test_a_card_answers_while_the_cell_that_shows_it_still_runs(scratch: Lab, page: Page) -> None:
+    cell = f"{SHOW}\nimport time\nbox = ns.Sandbox('uts')\ntime.sleep(100)"
+    scratch.open(page, scratch.notebook("busy.ipynb", "'JupyterLab takes keys now'", cell))
+    run_cell(page, 0)
+    start(page, 1)
+    expect(status(page)).to_contain_text("its name is not phobos", timeout=SLOW)
+    card(page).get_by_role("button", name="Hint 1 of 3").click()
+    expect(card(page).get_by_role("listitem")).to_have_count(1)
     expect(code_cell(page, 1).locator(".jp-InputPrompt").first).to_have_text("[*]:")
 
 
