@@ -267,8 +267,12 @@ def test_everything_is_reached_by_keyboard_and_the_notebook_takes_no_key(
     assert active().startswith("sleep")
     page.keyboard.press("End")
     expect(tree).to_be_focused()
-    for key in ("d", "d", "a", "x", "m"):  # which delete, add, cut and turn cells in JupyterLab
-        page.keyboard.press(key)
+    button = explorer.get_by_role("button", name="Collapse")
+    for place in (tree, button):
+        place.focus()
+        for key in ("d", "d", "a", "x", "m"):  # which delete, add, cut and turn cells in JupyterLab
+            page.keyboard.press(key)
+    tree.focus()
     assert page.locator(".jp-Cell").count() == cells
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
