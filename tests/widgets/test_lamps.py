@@ -153,6 +153,13 @@ def test_solved_stays_solved() -> None:
     assert (widget.solved, widget.found) == (True, "right.")
 
 
+def test_a_solved_card_that_comes_into_sight_is_not_judged_any_more() -> None:
+    widget = card(lambda _: pytest.fail("looked"))
+    widget.judge(RIGHT)
+    seen(widget)
+    assert widget not in lamps._until
+
+
 def test_begun_anew_it_wants_to_be_unsolved_first() -> None:
     widget = card(lambda _: WRONG)
     widget.judge(RIGHT)
