@@ -41,6 +41,8 @@ class Lab:
         expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
             timeout=SLOW
         )
+        # The indicator says idle before there is a kernel; a cell that is run then asks for one.
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=SLOW)
         expect(page.locator(".jp-Dialog")).to_have_count(0)
 
     def notebook(self, name: str, *cells: str) -> str:
