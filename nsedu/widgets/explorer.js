@@ -123,9 +123,7 @@ function render({ model, el }) {
   const status = h("p", { class: "said", role: "status", "aria-live": "polite" });
   const sums = h("p", { class: "sums" });
 
-  // JupyterLab takes letters as commands (d d deletes the cell) unless the focused element says no.
-  const ours = (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
-  const root = h("div", { class: "nsedu nsedu-explorer", onfocusin: ours }, bar,
+  const root = h("div", { class: "nsedu nsedu-explorer" }, bar,
     h("div", { class: "panes" },
       h("div", { class: "pane left" },
         h("div", { class: "heads" }, h("span", { class: "name" }, "process"), h("span", { class: "pid" }, "pid"), ...heads),

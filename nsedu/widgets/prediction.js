@@ -14,7 +14,6 @@ function render({ model, el }) {
   const labels = model.get("choices").map((choice) => {
     const input = h("input", {
       type: kind === "many" ? "checkbox" : "radio", name, value: choice,
-      "data-lm-suppress-shortcuts": "true", // JupyterLab would take the arrow keys
       onchange: () => send(labels.filter((l) => l.input.checked).map((l) => l.input.value)),
     });
     const mark = h("span", { class: "mark", "aria-hidden": "true" });

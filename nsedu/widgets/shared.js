@@ -1,5 +1,7 @@
 // What the widgets share.  It stands before the text of each, so nothing here is exported.
 
+const TAKES_KEYS = ["a", "button", "input", "select"];
+
 /** An element with attributes and children: h("button", {type: "button"}, "text"). */
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -7,6 +9,10 @@ function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null) element.setAttribute(name, value);
+  }
+  // JupyterLab takes letters as commands (d d deletes the cell) unless the focused element says no.
+  if (TAKES_KEYS.includes(tag) || "tabindex" in attributes) {
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
   }
   element.append(...children);
   return element;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from in_lab import Lab, code_cell, run_cell
@@ -27,3 +28,27 @@ def test_a_prediction_is_graded_right_and_wrong(scratch: Lab, page: Page) -> Non
     expect(cell.get_by_text("✔ you said uts and user, and so it is")).to_be_visible()
     expect(cell.get_by_text("… you said yes; the answer is: no")).to_be_visible()
     expect(cell.get_by_role("checkbox", name="uts")).to_be_disabled()
+
+
+def test_keys_pressed_on_a_box_or_a_button_are_no_commands(scratch: Lab, page: Page) -> None:
+    show = "import nsedu as ns\nns.predict(links=True)\nns.exercise('uts-1')"
+    scratch.open(page, scratch.notebook("keys.ipynb", show, "1"))
+    run_cell(page, 0)
+    cell = code_cell(page, 0)
+    for control in (
+        cell.get_by_role("checkbox", name="uts"),
+        cell.get_by_role("button", name="Hint 1"),
+    ):
+        control.focus()
+        page.keyboard.type("dd")  # which would delete the cell
+        expect(page.locator(".jp-CodeCell")).to_have_count(2)
+        expect(control).to_be_visible()
+
+
+def test_axe_finds_no_serious_fault_in_a_prediction(scratch: Lab, page: Page) -> None:
+    ask = "import nsedu as ns\nguess = ns.predict(links=True)\nname = ns.predict('Which name?')"
+    scratch.open(page, scratch.notebook("axe.ipynb", ask, "guess.grade(ns.Sandbox('uts'))"))
+    run_cell(page, 0)
+    run_cell(page, 1)
+    found = Axe().run(page, context=".nsedu").response["violations"]
+    assert not [one for one in found if one["impact"] in ("serious", "critical")], found
