@@ -29,6 +29,11 @@ _Int, _Long, _Text = ctypes.c_int, ctypes.c_ulong, ctypes.c_char_p
 _syscall = _libc.syscall
 _syscall.argtypes = (_Long,) * 6
 _syscall.restype = ctypes.c_long
+# The same with Python's lock held: the child of a call that forks must have it, for the thread that
+# might hold it otherwise is none of the child's, and would never give it back.
+_forking_syscall = ctypes.PyDLL(None, use_errno=True).syscall
+_forking_syscall.argtypes = (_Long,) * 6
+_forking_syscall.restype = ctypes.c_long
 _unshare, _setns = _libc.unshare, _libc.setns
 _unshare.argtypes, _setns.argtypes = (_Int,), (_Int, _Int)
 _mount, _umount2, _pivot_root = _libc.mount, _libc.umount2, _libc.pivot_root
@@ -76,8 +81,8 @@ _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}.get(_MACHINE, 120)
 
 def _clone(flags: int) -> int:
     if _MACHINE == "s390x":
-        return int(_syscall(_SYS_CLONE, 0, flags, 0, 0, 0))
-    return int(_syscall(_SYS_CLONE, flags, 0, 0, 0, 0))
+        return int(_forking_syscall(_SYS_CLONE, 0, flags, 0, 0, 0))
+    return int(_forking_syscall(_SYS_CLONE, flags, 0, 0, 0, 0))
 
 
 CLONE_PARENT = 0x8000
@@ -138,7 +143,7 @@ def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) 
     # set_tid, set_tid_size, cgroup — eleven 64-bit words, CLONE_ARGS_SIZE_VER2.
     args = struct.pack("11Q", flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup or 0)
     buffer = ctypes.create_string_buffer(args, len(args))
-    pid = _syscall(SYS_clone3, ctypes.addressof(buffer), len(args), 0, 0, 0)
+    pid = _forking_syscall(SYS_clone3, ctypes.addressof(buffer), len(args), 0, 0, 0)
     if pid == -1:
         _fail(f"clone3({_flag_names(flags)})")
     return int(pid)

@@ -11,12 +11,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from awaiting import ended
 from nsedu import nsfs, syscalls
 from nsedu.nstypes import CATALOGUE, LINKS, CloneFlag, NsType
 from waiting import child
@@ -576,3 +578,27 @@ def test_the_number_of_a_new_call_is_one_that_this_kernel_knows(name: str, since
     if ctypes.get_errno() == errno.ENOSYS:
         pytest.skip(f"this kernel is older than Linux {since}.")
     assert ctypes.get_errno() in (errno.EFAULT, errno.EINVAL)
+
+
+@pytest.mark.parametrize("call", ["clone", "clone3"])
+def test_a_child_runs_although_the_threads_of_its_parent_hold_pythons_lock(call: str) -> None:
+    enough = threading.Event()
+
+    def compute() -> None:
+        while not enough.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=compute) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            pid = getattr(syscalls, call)(0)
+            if pid == 0:
+                os._exit(0)
+            assert ended(pid, 10), "the child hangs"
+            os.waitpid(pid, 0)
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()

@@ -54,8 +54,9 @@ class Refused(Exception):
 
 WARM = 10
 
-libc = ctypes.CDLL(None, use_errno=True)
-"""The bare calls: between the clock and the kernel there is as little Python as can be."""
+libc = ctypes.PyDLL(None, use_errno=True)
+"""The bare calls: between the clock and the kernel there is as little Python as can be.  Python's
+lock stays held (see `nsedu.syscalls`), which is one thing less to time."""
 
 
 def timed(
