@@ -10,6 +10,7 @@ NOTEBOOKS = $(sort $(wildcard notebooks/*.ipynb))
 # One process per core, and never two for the same file: tests of a file share what they set up,
 # and the cells of a notebook share a kernel.
 PARALLEL = -n auto --dist loadfile
+MARKS    = not host
 NBVAL    = --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with=tests/sanitize.cfg
 
 # A universal lock with the hash of every file, and no word of where they were fetched from.
@@ -29,8 +30,8 @@ lab: setup  ## Open JupyterLab at the first notebook (LAB_FLAGS=... adds options
 
 test: test-code test-notebooks test-host  ## Run every test, then every notebook, strictly
 
-test-code: setup  ## Run the tests of the code (PYTEST_FLAGS=... adds options)
-	$(PY) -m pytest $(PARALLEL) -m "not host" $(PYTEST_FLAGS) tests
+test-code: setup  ## Run the tests of the code (PYTEST_FLAGS=... adds options; MARKS="not host and not browser")
+	$(PY) -m pytest $(PARALLEL) -m "$(MARKS)" $(PYTEST_FLAGS) tests
 
 test-host: setup  ## Run the course once more, each cell twice, and look for what it leaves on the host
 	$(PY) -m pytest -m host $(PYTEST_FLAGS) tests
