@@ -109,8 +109,10 @@ def rehearse(flags: int) -> None:
 
     A fork of an interpreter, and its first steps, drive the kernel's own code and data out of the
     processor's caches; a program in C hardly does.  After the rehearsal they are back, and what is
-    timed is the kernel's work, not how large an interpreter is.
+    timed is the kernel's work, not how large an interpreter is.  The caches are those of one
+    processor, so the calling process stays on it from now on.
     """
+    os.sched_setaffinity(0, {libc.sched_getcpu()})
     vfork(libc.unshare, flags)
 
 
