@@ -37,13 +37,7 @@ class Lab:
         base, token = self.address.split("/lab", 1)[0], self.address.rsplit("token=", 1)[1]
         # A new name rather than ?reset, which loads the page, and starts the kernel, twice.
         page.goto(f"{base}/lab/workspaces/{uuid.uuid4().hex}/tree/{path}?token={token}")
-        expect(page.locator(".jp-Notebook")).to_be_visible(timeout=SLOW)
-        expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
-            timeout=SLOW
-        )
-        # The indicator says idle before there is a kernel; a cell that is run then asks for one.
-        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=SLOW)
-        expect(page.locator(".jp-Dialog")).to_have_count(0)
+        wait_for_kernel(page)
 
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells into the directory; returns its path there."""
@@ -93,6 +87,17 @@ def write_setting(settings: Path, plugin: str, text: str) -> None:
     file = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+
+
+def wait_for_kernel(page: Page) -> None:
+    """Wait until a notebook is open and its kernel idle."""
+    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
+        timeout=SLOW
+    )
+    # The indicator says idle before there is a kernel; a cell that is run then asks for one.
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
 
 
 def choose(page: Page, menu: str, *items: str) -> None:

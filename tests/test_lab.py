@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import refresh_notebooks as refresher
-from in_lab import Lab, choose, run_all
+from in_lab import Lab, choose, run_all, wait_for_kernel
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = ROOT / "notebooks" / "00_start_here.ipynb"
@@ -29,10 +29,7 @@ def test_the_first_notebook_runs_to_its_last_cell_and_shows_its_picture(
     cells = [cell for cell in refresher.read(FIRST).cells if cell.cell_type == "code"]
     before = FIRST.read_bytes()
     page.goto(lab.address)
-    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(
-        timeout=60_000
-    )
+    wait_for_kernel(page)
     expect(page.locator(".jp-CodeCell")).to_have_count(len(cells))
     page.locator(".jp-Notebook .jp-Cell").first.click()
     choose(page, "Edit", "Clear Outputs of All Cells")

@@ -64,6 +64,10 @@ class Beat:
 
     def leave(self, looker: Looker) -> None:
         """Look no more for this one; one that is not watched is none the worse for it."""
+        # No lock for that one: a widget leaves when Python collects it, and that may be in any
+        # thread at any time, in ours before it has started, while `watch` waits for it.
+        if looker not in self._until:
+            return
         with self._changed:
             self._forget(looker)
             self._changed.notify()

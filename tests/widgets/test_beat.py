@@ -116,6 +116,15 @@ def test_leaving_twice_or_unwatched_does_nothing(beat: Beat) -> None:
     beat.leave(looker)
 
 
+def test_one_that_nobody_watches_leaves_without_waiting_for_a_lock(beat: Beat) -> None:
+    # As Python does when it collects a widget in the new thread, while `watch` waits for that.
+    leaving = threading.Thread(target=beat.leave, args=[Looker()], daemon=True)
+    with beat._changed:
+        leaving.start()
+        leaving.join(10)
+        assert not leaving.is_alive()
+
+
 def test_a_long_look_is_followed_by_a_long_pause(
     beat: Beat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
