@@ -14,9 +14,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 ROOT = Path(__file__).resolve().parent.parent
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
 SLOW = 60_000  # ms; what JupyterLab may take on a busy machine
 
 
@@ -100,10 +102,27 @@ def wait_for_kernel(page: Page) -> None:
     expect(page.locator(".jp-Dialog")).to_have_count(0)
 
 
+def set_theme(page: Page, theme: str) -> None:
+    """Choose one of `THEMES` by the menu, and wait for it."""
+    choose(page, "Settings", "Theme", theme)
+    expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_be_attached(timeout=SLOW)
+
+
+def faults(page: Page, where: str) -> list[str]:
+    """The faults of accessibility that axe-core finds there and calls serious or critical."""
+    return [
+        f"{fault['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
+        for fault in Axe().run(page, context=where).response["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"][:3]
+    ]
+
+
 def choose(page: Page, menu: str, *items: str) -> None:
-    """Choose an item of JupyterLab's menu bar."""
-    for item in (menu, *items):
-        page.get_by_role("menuitem", name=item, exact=True).click()
+    """Choose an item of JupyterLab's menu bar, whatever key it names beside."""
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    for item in items:
+        page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
 
 
 def run_all(page: Page, cells: int) -> None:

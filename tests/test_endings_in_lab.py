@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from awaiting import eventually
-from in_lab import SLOW, Lab, code_cell, run_cell
+from in_lab import SLOW, Lab, choose, code_cell, run_cell
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +28,7 @@ def report():
 
 threading.Thread(target=report, daemon=True).start()
 """
-SHOW = 'ns.exercise("uts-1")'
+CARD, EXPLORER = 'ns.exercise("uts-1")', "ns.explore()"
 MAKE = """\
 box = ns.Sandbox("uts", "pid", hostname="deimos")
 sleep = box.popen(["sleep", "1000"])
@@ -39,14 +38,15 @@ pathlib.Path("pids").write_text(" ".join(map(str, pids)))
 
 
 @pytest.fixture
-def watching(scratch: Lab, page: Page) -> Iterator[Page]:
-    """A notebook that shows an exercise, and has a sandbox."""
+def watching(scratch: Lab, page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A notebook that shows a card or the explorer, and has a sandbox."""
+    show = getattr(request, "param", CARD)
     for name in ("state", "pids"):
         (scratch.directory / name).unlink(missing_ok=True)
-    scratch.open(page, scratch.notebook("ends.ipynb", REPORT, SHOW, MAKE))
+    scratch.open(page, scratch.notebook("ends.ipynb", REPORT, show, MAKE))
     for number in (0, 1, 2):
         run_cell(page, number)
-    expect(code_cell(page, 1).get_by_text("A name of its own")).to_be_visible()
+    expect(code_cell(page, 1).locator(".nsedu")).to_be_visible()
     assert eventually(lambda: state(scratch) == "looking", 30)
     yield page
 
@@ -65,6 +65,7 @@ def kernel(lab: Lab) -> int:
     return int((lab.directory / "pids").read_text().split()[0])
 
 
+@pytest.mark.parametrize("watching", [CARD, EXPLORER], indirect=True)
 def test_a_closed_tab_ends_the_looking_and_an_opened_one_begins_it_anew(
     scratch: Lab, watching: Page
 ) -> None:
@@ -76,22 +77,21 @@ def test_a_closed_tab_ends_the_looking_and_an_opened_one_begins_it_anew(
     assert eventually(lambda: state(scratch) == "at rest", 40)
     again = browser.new_page()
     scratch.open(again, "ends.ipynb")
-    expect(code_cell(again, 1).locator(".nsedu").get_by_text("A name of its own")).to_be_visible(
-        timeout=SLOW
-    )
+    expect(code_cell(again, 1).locator(".nsedu")).to_be_visible(timeout=SLOW)
     assert eventually(lambda: state(scratch) == "looking", 30)
 
 
+@pytest.mark.parametrize("watching", [CARD, EXPLORER], indirect=True)
 def test_a_browser_that_dies_ends_the_looking(scratch: Lab, watching: Page) -> None:
     watching.context.set_offline(True)  # as far as the kernel can tell, that is the same
     assert eventually(lambda: state(scratch) == "at rest", 60)
 
 
+@pytest.mark.parametrize("watching", [CARD, EXPLORER], indirect=True)
 def test_a_restarted_kernel_leaves_nothing_and_the_widget_says_so(
     scratch: Lab, watching: Page
 ) -> None:
-    watching.get_by_role("menuitem", name="Kernel", exact=True).click()
-    watching.locator(".lm-Menu-item", has_text=re.compile("^Restart Kernel…")).click()
+    choose(watching, "Kernel", "Restart Kernel…")
     watching.get_by_role("button", name="Confirm Kernel Restart").click()
     assert eventually(lambda: not living(scratch), 30)
     expect(watching.locator(".nsedu-ended")).to_be_visible(timeout=SLOW)

@@ -50,6 +50,8 @@ class Lamps:
 
     def leave(self, card: Card) -> None:
         """Look no more for this card."""
+        if card not in self._until:  # without a lock, as `Beat.leave`
+            return
         with self._lock:
             self._until.pop(card, None)
             self._due.pop(card, None)

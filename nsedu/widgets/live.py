@@ -25,6 +25,15 @@ def style(name: str) -> str:
     return "\n".join((_HERE / f"{part}.css").read_text() for part in ("shared", name))
 
 
+def hear_at_once(widget: anywidget.AnyWidget) -> None:
+    """Have what a view says handled in the thread that JupyterLab names, while a cell runs, too.
+
+    ipykernel 7.4 would leave it to the thread that last spoke to the view: after a word from a
+    cell, to the main thread, which is busy for as long as that cell runs.
+    """
+    widget.comm._reply_subshell_for = None
+
+
 class Live(anywidget.AnyWidget):
     """A widget that looks at the kernel while somebody watches it.
 
@@ -36,10 +45,7 @@ class Live(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        # What a view says is handled in the thread that JupyterLab names, while a cell runs, too.
-        # ipykernel 7.4 would leave it to the thread that last spoke to the view: after a word from
-        # a cell, to the main thread, which is busy for as long as that cell runs.
-        self.comm._reply_subshell_for = None
+        hear_at_once(self)
         self._views: set[str] = set()
         self.on_msg(self._receive)
 

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from nsedu.widgets.live import script, style
+from nsedu.widgets.live import hear_at_once, script, style
 
 
 class PredictionWidget(anywidget.AnyWidget):
@@ -32,3 +32,7 @@ class PredictionWidget(anywidget.AnyWidget):
     said = traitlets.Unicode().tag(sync=True)
     right = traitlets.Bool().tag(sync=True)
     marks: Any = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        hear_at_once(self)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from in_lab import SLOW, Lab, code_cell, run_cell
+from in_lab import SLOW, THEMES, Lab, code_cell, faults, run_cell, set_theme
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("userns", "uts", "unshare", "hostname")]
 
@@ -36,15 +34,6 @@ def token(page: Page) -> dict[str, str]:
     """What the server wants to see before it changes anything for a page."""
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     return {"X-XSRFToken": cookies["_xsrf"]}
-
-
-def set_theme(lab: Lab, page: Page, theme: str) -> None:
-    """Choose the theme of the pages to come, as the Settings Editor does."""
-    page.request.get(lab.address)  # brings the cookies
-    address = f"{lab.address.split('/lab', 1)[0]}/lab/api/settings"
-    address += "/@jupyterlab/apputils-extension:themes"
-    raw = json.dumps({"theme": theme})
-    assert page.request.put(address, data={"raw": raw}, headers=token(page)).ok
 
 
 def card(page: Page, id: str = "uts-1") -> Locator:
@@ -194,27 +183,15 @@ def test_a_solved_card_costs_nothing(scratch: Lab, page: Page) -> None:
     expect(code_cell(page, 2).get_by_text("no thread is left", exact=True)).to_be_visible()
 
 
-def serious(page: Page, where: str) -> list[tuple[str, str]]:
-    """The faults of accessibility that axe-core finds and calls serious or critical."""
-    found = Axe().run(page, context=where).response["violations"]
-    return [
-        (fault["id"], fault["nodes"][0]["html"])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
-
-
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_the_cards_are_accessible(scratch: Lab, page: Page, theme: str) -> None:
     box = "box = ns.Sandbox('uts', hostname='phobos')"
     cell = "import nsedu as ns\nns.exercise('uts-1', hints=1)\nns.exercise('pid-2')\nns.terminal()"
-    set_theme(scratch, page, theme)
     show(scratch, page, "axe", cell, box, "ns.progress()")
-    dark = str("Light" in theme).lower()
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", dark, timeout=SLOW)
+    set_theme(page, theme)
     run_cell(page, 1)
     expect(status(page)).to_contain_text("solved")
     run_cell(page, 2)
     expect(page.get_by_title("A name of its own: solved")).to_be_visible()
-    assert serious(page, ".nsedu") == []
-    assert serious(page, ".jp-RenderedHTMLCommon table") == []
+    assert faults(page, ".nsedu") == []
+    assert faults(page, ".jp-RenderedHTMLCommon table") == []

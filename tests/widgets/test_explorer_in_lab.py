@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from awaiting import ended
-from in_lab import SLOW, Lab, code_cell, run_cell
+from in_lab import SLOW, THEMES, Lab, choose, code_cell, faults, run_cell, set_theme
 from nsedu.records import Snapshot
 
 pytestmark = pytest.mark.browser
@@ -64,13 +63,6 @@ def ending_kernels(scratch: Lab, page: Page) -> Iterator[None]:
     base, token = scratch.address.split("/lab", 1)[0], scratch.address.rsplit("=", 1)[1]
     for session in page.request.get(f"{base}/api/sessions?token={token}").json():
         page.request.delete(f"{base}/api/sessions/{session['id']}?token={token}")
-
-
-def pick(page: Page, menu: str, *items: str) -> None:
-    """Choose an item of JupyterLab's menu bar, whatever key it names beside."""
-    page.get_by_role("menuitem", name=menu, exact=True).click()
-    for item in items:
-        page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
 
 
 def row(explorer: Locator, name: str) -> Locator:
@@ -291,45 +283,32 @@ def test_everything_is_reached_by_keyboard_and_the_notebook_takes_no_key(
     expect(panel.get_by_role("heading", name=re.compile(r"mnt:\[\d+\], letter A"))).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_there_is_no_serious_fault_of_accessibility(scratch: Lab, page: Page, theme: str) -> None:
     explorer = shown(scratch, page, MAKE)
-    pick(page, "Settings", "Theme", theme)
-    expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_be_attached()
+    set_theme(page, theme)
     explorer.get_by_role("button", name="Mark").click()
     run_cell(page, 1)
     expect(row(explorer, 'sandbox "mars"')).to_be_visible()
     panel = explorer.get_by_role("region", name="Details")
-    faults(page)
+    assert faults(page, ".nsedu-explorer") == []
     row(explorer, 'sandbox "web"').click()
     expect(panel.get_by_text("effective")).to_be_visible()
     panel.get_by_text(re.compile("mounts")).click()
-    faults(page)
+    assert faults(page, ".nsedu-explorer") == []
     namespace(explorer, "uts B").click()
     panel.get_by_role("button", name="Look at descriptors, mounts and sockets, too").click()
     expect(panel.get_by_text(re.compile("things keep it alive"))).to_be_visible()
-    faults(page)
+    assert faults(page, ".nsedu-explorer") == []
     explorer.get_by_role("button", name="Compare").click()
     expect(panel.get_by_text(re.compile("namespace uts:"))).to_be_visible()
-    faults(page)
-
-
-def faults(page: Page) -> None:
-    """Fail on what axe-core calls a serious or critical fault."""
-    found = Axe().run(page, context=".nsedu-explorer").response["violations"]
-    told = [
-        f"{fault['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-        for node in fault["nodes"][:3]
-    ]
-    assert told == []
+    assert faults(page, ".nsedu-explorer") == []
 
 
 def test_a_notebook_that_is_opened_again_shows_it_again(scratch: Lab, page: Page) -> None:
     explorer = shown(scratch, page, MAKE)
     name = page.url.rsplit("/", 1)[1].split("?")[0]
-    pick(page, "File", "Save Notebook")
+    choose(page, "File", "Save Notebook")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     page.goto("about:blank")
     scratch.open(page, name)

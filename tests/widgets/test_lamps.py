@@ -131,6 +131,15 @@ def test_a_card_of_which_nobody_hears_is_forgotten() -> None:
     assert several._until == {}
 
 
+def test_a_card_that_is_collected_leaves_without_waiting_for_a_lock() -> None:
+    several, widget = Lamps(), card(lambda _: WRONG)
+    leaving = threading.Thread(target=several.leave, args=[widget], daemon=True)
+    with several._lock:
+        leaving.start()
+        leaving.join(10)
+        assert not leaving.is_alive()
+
+
 def test_hints_are_shown_in_order_and_no_further_than_there_are() -> None:
     widget = card(lambda _: WRONG)
     for count in (1, 2, 3, 3):
