@@ -22,7 +22,7 @@ def quiz(name: str, *, answers: bool = False) -> None:
     questions are printed.
 
     Args:
-        name: one of the eight type names, such as "uts".
+        name: a type's, such as "uts"; or "basics", "kernel" or "cost".
         answers: print the questions with what there is to say of each answer.
 
     Raises:
