@@ -132,7 +132,7 @@ class Explorer:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         if not front.interactive():
             return {"text/plain": repr(self)}
-        from nsedu.widgets.explorer import ExplorerWidget
+        from nsedu.widgets.explorer.widget import ExplorerWidget
 
         if self._widget is None:
             self._widget = ExplorerWidget(self)

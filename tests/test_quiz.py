@@ -62,5 +62,7 @@ def test_it_is_printed_with_them_if_asked_for(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_quiz_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="there is no quiz 'dns'; there are: basics, cgroup, cost, ipc"):
+    with pytest.raises(
+        ValueError, match="there is no quiz 'dns'; there are: basics, cgroup, cost, ipc"
+    ):
         ns.quiz("dns")

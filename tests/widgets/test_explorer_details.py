@@ -12,7 +12,7 @@ import nsedu as ns
 from nsedu.observe.watch import Watch
 from nsedu.records import Change, Process
 from nsedu.snapshot import snapshot
-from nsedu.widgets import explorer_details as details
+from nsedu.widgets.explorer import details
 from waiting import child
 
 

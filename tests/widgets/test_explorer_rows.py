@@ -6,7 +6,7 @@ from typing import Any
 
 from nsedu.nstypes import LINKS
 from nsedu.records import Namespace, Process, Snapshot
-from nsedu.widgets.explorer_rows import Rows
+from nsedu.widgets.explorer.rows import Rows
 
 
 def person(pid: int, ppid: int = 0, name: str = "sh", **links: int) -> Process:

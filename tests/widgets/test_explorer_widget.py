@@ -13,7 +13,7 @@ import nsedu as ns
 from nsedu.explore import Explorer
 from nsedu.records import Snapshot
 from nsedu.widgets.beat import beat
-from nsedu.widgets.explorer import ExplorerWidget
+from nsedu.widgets.explorer.widget import ExplorerWidget
 from waiting import child
 
 

@@ -12,8 +12,8 @@ from nsedu import draw
 from nsedu.nstypes import CATALOGUE, LINKS
 from nsedu.records import Snapshot
 from nsedu.snapshot import snapshot as look_once
-from nsedu.widgets import explorer_details as details
-from nsedu.widgets.explorer_rows import Rows
+from nsedu.widgets.explorer import details
+from nsedu.widgets.explorer.rows import Rows
 from nsedu.widgets.live import Live, script, style
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ MOST_FIRST = 100
 LARGEST = 200_000_000
 """Bytes of the text of a snapshot that is loaded."""
 
+_PARTS = ("store", "items", "tree", "panel", "files", "view")
 _TYPES = [
     {
         "name": t.name,
@@ -49,8 +50,8 @@ class ExplorerWidget(Live):
         paused, still, marked: as of the explorer.
     """
 
-    _esm = script("explorer_store", "explorer_tree", "explorer_panel", "explorer")
-    _css = style("explorer")
+    _esm = script(*(f"explorer/{part}" for part in _PARTS))
+    _css = style("explorer/style")
     interval = 1.0
     types: Any = traitlets.List(_TYPES).tag(sync=True)
     links: Any = traitlets.List(list(LINKS)).tag(sync=True)
