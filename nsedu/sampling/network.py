@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[socket.socket, socket.socket]
 
-TITLE = "What a byte and a stream take over TCP, by the path between two network namespaces"
+TITLE = "What a byte and a stream take over TCP, by the path between two ends"
 ROUNDS = 100
 SERIES = {"latency": "us", "throughput": "Gbit/s"}
 PIECE = 128 * 1024
