@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import nsedu as ns
 from awaiting import eventually
+from made_results import result
+from nsedu import draw
 from nsedu.measure.machine import line, record
 from nsedu.sampling import QUESTIONS
 from nsedu.sampling.operations import Operation
@@ -40,6 +44,13 @@ def test_each_question_is_a_module_that_says_what_it_asks() -> None:
     home = Path(ns.__file__).parent / "sampling"
     modules = {path.stem for path in home.glob("*.py") if "\nTITLE = " in path.read_text()}
     assert modules == QUESTIONS.keys()
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_title_of_a_question_fits_over_its_chart(question: str) -> None:
+    title = importlib.import_module(f"nsedu.sampling.{question}").TITLE
+    chart = draw.costs(replace(result(), question=question, title=title))
+    assert f">{title}</text>" in chart.svg.replace("&#x27;", "'")
 
 
 def test_a_spent_budget_still_buys_a_few_rounds() -> None:
