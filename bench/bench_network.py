@@ -27,7 +27,7 @@ from nsedu.sampling.operations import Operation
 from nsedu.sampling.worker import rounds_of
 
 RUNS = 3
-ROUNDS = 40
+ROUNDS = 25
 WINDOWS = 25  # of ours in a round, in about as long as iperf3 takes
 WARM = 3  # tenths of a second of iperf3's that do not count
 CLOSE = 0.15

@@ -58,8 +58,9 @@ class Beat:
             self._until[looker], self._ask[looker] = now + LEASE, now + ASK
             self._due.setdefault(looker, now)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
+                thread.start()
+                self._thread = thread
             self._changed.notify()
 
     def leave(self, looker: Looker) -> None:

@@ -205,7 +205,7 @@ def test_the_machine_is_shown_instead_and_searched(scratch: Lab, page: Page) -> 
     explorer = shown(scratch, page)
     explorer.get_by_role("button", name="machine").click()
     expect(explorer.get_by_role("button", name="machine")).to_have_attribute("aria-pressed", "true")
-    explorer.get_by_role("searchbox").fill("sandbox")
+    explorer.get_by_role("searchbox").fill('sandbox "web"')
     expect(row(explorer, 'sandbox "web"')).to_be_visible()
     expect(said(explorer)).to_have_text(re.compile(r"^\d+ of \d+ processes found\.$"))
     explorer.get_by_role("searchbox").fill("no such process, anywhere")
