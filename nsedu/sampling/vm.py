@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 TITLE = "From the start of a virtual machine to its first line from user space"
 ROUNDS = 5
 
-PATIENCE = {"kvm": 3.0, "tcg": 60.0}
+PATIENCE = {"kvm": 2.0, "tcg": 60.0}
 """Seconds that a guest may take to boot."""
 NAMES = {"kvm": "KVM", "tcg": "emulated (TCG)"}
 
