@@ -8,7 +8,7 @@ never started, and which is told to quit: what is above it is the guest's own, f
 first instruction on.
 
 The machine is qemu's microvm, which has no more than it needs, or where that does not work the pc.
-Hardware virtualisation is used if a guest boots by it within a few seconds (inside a virtual
+Hardware virtualisation is used if a guest boots by it within two seconds (inside a virtual
 machine it may be offered, and hang), else emulation; the name of the operation says which.
 """
 
