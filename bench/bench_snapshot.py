@@ -56,11 +56,11 @@ def per_process(look: Callable[[], object], rounds: int = 5) -> float:
     return statistics.median(times) * 1e6 / len(snapshot("machine").processes)
 
 
-def measure(count: int, crowd: str, loop: str) -> list[float]:
+def measure(count: int, crowd: str, loop: str, apart: int = 0) -> list[float]:
     """Print how a look compares, and return what each kind costs for one process."""
-    with running(crowd, str(count)) as people, running(loop) as c_loop:
+    with running(crowd, str(count), str(apart)) as people, running(loop) as c_loop:
         assert people.stdout is not None and people.stdout.readline() == b"ready\n"
-        print(f"{count} processes and what else runs here:")
+        print(f"{count} processes, {apart} in namespaces of their own, and what else runs here:")
         if count > 1_000:  # lsns takes ten seconds there: its time grows with the square
             start = time.perf_counter()
             lsns()
@@ -78,6 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as where:
         crowd, loop = (compiled(name, Path(where)) for name in ("crowd", "loop"))
         few, many = (measure(count, crowd, loop) for count in (1_000, 10_000))
+        measure(1_000, crowd, loop, 200)
     # The kernel's own share grows a little, too; the C loop shows by how much.
     for name, one, ten in zip(("plain look", "deep look", "C loop"), few, many, strict=True):
         print(

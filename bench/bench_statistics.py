@@ -1,4 +1,8 @@
-"""Are the intervals honest?  The same operation under two names, and one made 10 % slower."""
+"""Are the intervals honest?  The same operation under two names, one made 10 % slower, two runs.
+
+Of two runs of the same, each with an honest 95 % interval of its own, the median of one lies in the
+interval of the other in 83 of 100 cases: both of them vary.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from nsedu.measure.statistics import Estimate, ratio
+from nsedu.measure import Result, measure
+from nsedu.measure.statistics import Estimate, median, ratio
 from nsedu.sampling import create
 from nsedu.sampling.operations import Operation
 from nsedu.sampling.worker import rounds_of
@@ -17,6 +22,10 @@ if TYPE_CHECKING:
 
 REPEATS = 200
 ROUNDS = 80
+PAIRS = 40
+BUDGET = 1.0
+"""Pairs of runs, and seconds for each run."""
+ASKED = ("create", "enter", "syscall")
 
 
 def compared(one: Callable[[], Sample], other: Callable[[], Sample]) -> Estimate:
@@ -44,7 +53,38 @@ def turns_of(microseconds: float) -> int:
     return round(turns * microseconds / best)
 
 
+def inside(one: Estimate, other: Estimate) -> bool:
+    """Whether the one's median lies in the other's interval."""
+    return other.low <= one.value <= other.high
+
+
+def share(found: list[bool]) -> str:
+    """How many of these are true, in a hundred."""
+    return f"{sum(found) / len(found):.0%}"
+
+
+def between(question: str) -> str:
+    """How often a median lies in the interval of another run: as it is told, and by a bootstrap."""
+    told: list[bool] = []
+    drawn: list[bool] = []
+    for _ in range(PAIRS):
+        pair: list[Result] = [measure(question, budget=BUDGET) for _ in range(2)]
+        for row in pair[0].results:
+            samples = [result.samples(row.name) for result in pair]
+            by_parts = [median(s, r.parts) for s, r in zip(samples, pair, strict=True)]
+            as_one = [median(s) for s in samples]
+            for found, (one, other) in ((told, by_parts), (drawn, as_one)):
+                found += [inside(one, other), inside(other, one)]
+    return (
+        f"{question}, {PAIRS} pairs of runs of {BUDGET:g} s: a median lies in the other's interval"
+        f" in {share(told)} of {len(told)} cases; were each run taken for one process,"
+        f" in {share(drawn)} (83 % is honest)"
+    )
+
+
 def main() -> None:
+    for question in ASKED:
+        print(between(question), flush=True)
     with ExitStack() as stack:
         uts = next(o.sample for o in create.operations(stack) if o.name == "uts")
         same = [compared(uts, uts) for _ in range(REPEATS)]

@@ -1,4 +1,7 @@
-/* A crowd of idle processes to look at: crowd N starts them and ends them when its input ends. */
+/* A crowd of idle processes to look at: crowd N [M] starts N, of which M have a UTS namespace of
+   their own, and ends them when its input ends. */
+#define _GNU_SOURCE
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +11,7 @@
 int main(int argc, char **argv)
 {
     int wanted = argc > 1 ? atoi(argv[1]) : 0;
+    int apart = argc > 2 ? atoi(argv[2]) : 0;
     char byte;
 
     setpgid(0, 0);
@@ -21,6 +25,8 @@ int main(int argc, char **argv)
             prctl(PR_SET_PDEATHSIG, SIGKILL); /* none may outlive the benchmark */
             close(STDIN_FILENO);
             close(STDOUT_FILENO);
+            if (i < apart && unshare(CLONE_NEWUTS) == -1)
+                unshare(CLONE_NEWUSER | CLONE_NEWUTS);
             for (;;)
                 pause();
         }

@@ -23,12 +23,26 @@ import gc
 import os
 import socket
 
-from nsedu import build
+from nsedu import build, python_inside, syscalls
+from nsedu.lent_ids import Lender, Window
 from nsedu.server import Server
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def main(control_fd: int, notebook: int) -> None:
-    """Run the agent: serve the notebook with pid ``notebook`` over the socket ``control_fd``."""
+
+def main(
+    control_fd: int, notebook: int, window: Sequence[object] | None, directories: Sequence[str]
+) -> None:
+    """Run the agent.
+
+    Args:
+        control_fd: the socket to the notebook.
+        notebook: its pid.
+        window: the fields of the `Window` of ids to lend; None for who makes sandboxes of its own.
+        directories: where the notebook's Python lies; for who lends ids.
+    """
     try:
         watched = os.pidfd_open(notebook)
     except OSError:
@@ -37,11 +51,19 @@ def main(control_fd: int, notebook: int) -> None:
         return
     build.name_process("nsedu-agent")
     os.set_inheritable(control_fd, False)  # or a command started here would hold it open
+    lender = None
+    if window is not None:
+        lender = Lender(Window(*window))
+        if lender.window.singles[1]:
+            # Neither root's groups nor its keys go with those who are nobody.
+            os.setgroups([])
+            syscalls.join_session_keyring()
+            python_inside.open_closed(directories)
     # Forks share this process's memory until someone writes to it; the collector writes everywhere.
     gc.collect()
     gc.freeze()
     gc.disable()
-    server = Server(socket.socket(fileno=control_fd), watched=watched)
+    server = Server(socket.socket(fileno=control_fd), watched=watched, lender=lender)
     try:
         server.serve()
     finally:

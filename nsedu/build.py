@@ -12,15 +12,20 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
+import signal
 import socket
 import struct
 
-from nsedu import cgroups, idmaps, nstypes, syscalls
+from nsedu import bounded, idmaps, nstypes, syscalls
 from nsedu.nstypes import BY_NAME
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
     from typing import Any
+
+PATIENCE = 10.0
+"""Seconds for what a child or a program of the system has to do here."""
 
 IFF_UP = 0x1
 SIOCSIFFLAGS = 0x8914
@@ -55,7 +60,7 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
     """
     now = [t for t in plan["types"] if t != "time" and not (t == "cgroup" and plan["limits"])]
     try:
-        return syscalls.clone(nstypes.flags(now) | flags)
+        return syscalls.clone(nstypes.flags(now) | flags, alone=True)
     except OSError as error:
         refused = error
     named = _try_each(now)
@@ -63,7 +68,7 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
         raise named
     # What stood in the way has gone, as a limit when another namespace was freed just now.
     if refused.errno == errno.ENOSPC:
-        return syscalls.clone(nstypes.flags(now) | flags)
+        return syscalls.clone(nstypes.flags(now) | flags, alone=True)
     raise refused
 
 
@@ -83,9 +88,9 @@ def _try_each(types: list[str]) -> StepFailed | None:
         finally:
             os._exit(0)
     os.close(write)
-    said = os.read(read, 4096).decode()
+    bounded.reap(pid, PATIENCE)
+    said = os.read(read, 4096).decode()  # it stands there, or the pipe is at its end
     os.close(read)
-    os.waitpid(pid, 0)
     if not said:
         return None
     step, number, call = said.split("\0")
@@ -115,7 +120,7 @@ def join(names: list[str], pidfd: int) -> None:
             raise StepFailed(f"setns {name}", number, call) from None
 
 
-def prepare(plan: dict[str, Any]) -> None:
+def prepare(plan: dict[str, Any], proc: int | None = None) -> None:
     """In the new first process: finish what clone(2) began.
 
     All of this takes capabilities, which the process has from birth, but no id map: that is written
@@ -123,29 +128,29 @@ def prepare(plan: dict[str, Any]) -> None:
 
     Args:
         plan: "types", "joined" (types), "hostname", "boottime", "monotonic" (seconds or None),
-            "cgroups" (directories to enter).
+            "limits" (whether there are any: then it is in their control group by now).
+        proc: an open /proc; None for the one that is mounted here.
 
     Raises:
         StepFailed: naming the step.
     """
     types: list[str] = plan["types"]
+    own = "/proc/self" if proc is None else "self"
     step = "start"
     try:
-        if plan["cgroups"]:
-            step = "cgroup"
-            cgroups.enter(plan["cgroups"])
-            if "cgroup" in types:
-                step = "unshare cgroup"
-                syscalls.unshare(BY_NAME["cgroup"].flag)
+        if plan["limits"] and "cgroup" in types:
+            step = "unshare cgroup"
+            syscalls.unshare(BY_NAME["cgroup"].flag)
         if "time" in types:
             step = "unshare time"
             syscalls.unshare(BY_NAME["time"].flag)
             step = "timens_offsets"
             for clock in ("monotonic", "boottime"):
                 if plan[clock] is not None:
-                    _write("/proc/self/timens_offsets", _offset(clock, plan[clock]))
+                    _write(f"{own}/timens_offsets", _offset(clock, plan[clock]), proc)
             step = "setns time"  # unshare(CLONE_NEWTIME) moves only children: step in ourselves
-            fd = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
+            path = f"{own}/ns/time_for_children"
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
             syscalls.setns(fd, BY_NAME["time"].flag)
             os.close(fd)
         if "mnt" in types:
@@ -174,29 +179,61 @@ def _offset(clock: str, seconds: float) -> str:
     return f"{clock} {whole} {rest}"
 
 
-def write_maps(pid: int, plan: dict[str, Any]) -> None:
-    """From outside: give the new user namespace of a process its id maps.
+def become_root(uid: int = 0, gid: int = 0, maker: int = -1) -> None:
+    """Become root of the user namespace that this process is in, whoever that is outside.
 
-    One id needs no privilege, if setgroups(2) is given up first.  Wide maps root may write; anybody
-    else asks the setuid programs newuidmap(1) and newgidmap(1) for them.
+    With the id goes whatever the process could do as the user who made it; the capabilities in the
+    user namespace stay.  Nobody may look at it from then on, until it allows that (proc(5)).
 
     Args:
-        pid: the process, as /proc here calls it.
-        plan: "range" (whether the maps are wide), "uid" and "gid" (what root inside is outside).
+        uid: the user id inside, 0 unless that is not mapped there.
+        gid: the group id inside.
+        maker: a socket to who writes the id map; its end is the end of waiting for the map.
+
+    Raises:
+        OSError: EINVAL, the id is not mapped; ESRCH, the maker has ended.
+    """
+    while True:
+        try:
+            os.setresgid(gid, gid, gid)  # the group map is the last to be written
+            break
+        except OSError as error:
+            if error.errno != errno.EINVAL or maker < 0:
+                raise
+        if select.select([maker], [], [], 0.00005)[0]:
+            raise OSError(errno.ESRCH, os.strerror(errno.ESRCH), "setresgid(0, 0, 0)")
+    os.setresuid(uid, uid, uid)
+    syscalls.join_session_keyring()
+
+
+def write_maps(pid: int, plan: dict[str, Any], proc: int | None = None) -> None:
+    """From outside: give the new user namespace of a process its id maps.
+
+    One id needs no privilege, if setgroups(2) is given up first.  Other ids, and ranges of them,
+    root may write; anybody else asks the setuid programs newuidmap(1) and newgidmap(1).
+
+    Args:
+        pid: the process, as /proc calls it.
+        plan: "range" (whether the maps are wide), "uid" and "gid" (what root inside is outside),
+            "lent" (how many ids from there on are lent; 0 for none).
+        proc: an open /proc; None for the one that is mounted here, which in others' mounts may be
+            of their making.
 
     Raises:
         StepFailed: naming the step.
     """
     step = "setgroups"
+    directory = f"/proc/{pid}" if proc is None else str(pid)
     try:
         if not plan["range"]:
-            _write(f"/proc/{pid}/setgroups", "deny")
+            _write(f"{directory}/{step}", "deny", proc)
         for kind in ("uid", "gid"):
             step = f"{kind}_map"
-            if not plan["range"]:
-                _write(f"/proc/{pid}/{step}", f"0 {plan[kind]} 1")
+            if plan["lent"] or not plan["range"]:
+                _write(f"{directory}/{step}", f"0 {plan[kind]} {plan['lent'] or 1}", proc)
             elif os.geteuid() == 0:
-                _write(f"/proc/{pid}/{step}", idmaps.render(idmaps.wide_map(kind, 0)))
+                wide = idmaps.render(idmaps.wide_map(kind, 0))
+                _write(f"{directory}/{step}", wide, proc)
             else:
                 step = f"new{kind}map"
                 ask_for_map(step, pid, idmaps.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
@@ -223,7 +260,10 @@ def ask_for_map(program: str, pid: int, ranges: list[idmaps.IdRange], grants: st
     quiet = [(os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)]
     child = os.posix_spawnp(program, argv, os.environ, file_actions=quiet)
     os.close(null)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    status = bounded.reap(child, PATIENCE)
+    if status == signal.SIGKILL:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), " ".join(argv))
+    if status:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), " ".join(argv))
 
 
@@ -263,8 +303,11 @@ def name_process(name: str) -> None:
     syscalls.set_name(name.encode(errors="replace"))
 
 
-def _write(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+def _write(path: str, text: str, directory: int | None = None) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=directory)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"open {path}") from None
     try:
         os.write(fd, text.encode(errors="replace"))
     except OSError as error:

@@ -24,6 +24,7 @@ FILES = {
     "memory": ("memory.max", "memory.limit_in_bytes"),
     "cpu": ("cpu.max", "cpu.cfs_quota_us"),
 }
+_ALSO = {"processes": "pids", "mem": "memory", "ram": "memory", "bytes": "memory", "cores": "cpu"}
 
 
 class Controller(namedtuple("Controller", "version mount path")):
@@ -82,7 +83,10 @@ def check_limits(limits: Any) -> dict[str, int | float]:
     checked: dict[str, int | float] = {}
     for name, value in (limits or {}).items():
         if name not in FILES:
-            raise ValueError(f"limits has no {name!r}; use any of: {', '.join(FILES)}.")
+            from nsedu.meant import no_such  # not before it is needed: the agent loads this module
+
+            what = f"limits has no {name!r:.80}"
+            raise ValueError(no_such(what, name, FILES, _ALSO, "; use any of"))
         if isinstance(value, bool) or not isinstance(value, int if name != "cpu" else (int, float)):
             unit = {"pids": "a number of processes", "memory": "bytes", "cpu": "cores"}[name]
             raise TypeError(f"limits[{name!r}] must be {unit}, not {value!r}.")
@@ -111,10 +115,8 @@ def _candidates(where: Controller, name: str) -> list[str]:
         path = os.path.dirname(path)
 
 
-def create(
-    label: str, limits: dict[str, int | float], around: Iterable[str] = ()
-) -> dict[str, str]:
-    """Make the groups that hold these limits, for `enter` and `remove`.
+def create(label: str, limits: dict[str, int | float], around: Iterable[str] = ()) -> list[str]:
+    """Make the groups that hold these limits, for `move` and `remove`.
 
     Args:
         label: what to name them.
@@ -123,14 +125,14 @@ def create(
             v2 that has processes can have no groups below it).
 
     Returns:
-        Directory → the group to go back to, which is the caller's own.
+        The directories.
 
     Raises:
         OSError: ENOENT (no such controller here), EACCES, EROFS, … with the file concerned.
     """
     if not limits:
-        return {}
-    made: dict[str, str] = {}
+        return []
+    made: list[str] = []
     known = controllers()
     try:
         for name, value in limits.items():
@@ -139,7 +141,8 @@ def create(
                 raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), f"cgroup controller {name}")
             inside = [g for g in around if where.version == 1 and g.startswith(f"{where.mount}/")]
             directory = _make(label, inside or _candidates(where, name), made)
-            made[directory] = inside[0] if inside else where.mount + where.path.rstrip("/")
+            if directory not in made:
+                made.append(directory)
             new, old = FILES[name]
             if name == "cpu":
                 quota = max(1000, int(value * CPU_PERIOD))
@@ -211,15 +214,35 @@ def _groups(wanted: Callable[[str], bool], around: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def enter(directories: Iterable[str]) -> None:
-    """Move the calling process into the groups.
+def move(pid: int, directories: Iterable[str]) -> None:
+    """Move a process, as /proc here calls it, into the groups.
 
     Raises:
-        OSError: EACCES (no write access to the common ancestor), EBUSY.
+        OSError: EACCES (no write access to the common ancestor), EBUSY, ESRCH.
     """
     for directory in directories:
-        with open(f"{directory}/cgroup.procs", "w") as file:
-            file.write("0")
+        path = f"{directory}/cgroup.procs"
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, str(pid).encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+        finally:
+            os.close(fd)
+
+
+_DELEGATED = "", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks"
+
+
+def delegate(directories: Iterable[str], uid: int) -> None:
+    """Let a user, and the group of the same number, have groups below these (cgroups(7)).
+
+    The limits themselves stay ours.
+    """
+    for directory in directories:
+        for name in _DELEGATED:
+            with contextlib.suppress(FileNotFoundError):  # one of the other version
+                os.chown(f"{directory}/{name}", uid, uid)
 
 
 def remove(directories: Collection[str]) -> list[str]:

@@ -8,9 +8,10 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from nsedu import syscalls, wire
+from nsedu import messages, python_inside, syscalls, wire
+from nsedu.procfs import pid_of
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -23,28 +24,34 @@ def start_command(message: dict[str, Any], fds: list[int]) -> int:
     posix_spawn(3) instead of a fork: it copies no memory, which halves the time `true` takes.
 
     Args:
-        message: the request, with "argv" and "env" (None: this process's own).
+        message: the request, with "argv" and "env" (None: this process's own); also "python", the
+            notebook's sys.path, if the program is the notebook's own interpreter.
         fds: standard input, output and error.
 
     Raises:
         OSError: ENOENT, EACCES, … from execve(2), EAGAIN or ENOMEM from the fork in it.
     """
-    env = message["env"]
+    argv = message["argv"]
+    env = os.environ if message["env"] is None else message["env"]
+    if message.get("python"):
+        program, needed = python_inside.interpreter(argv[0], message["python"])
+        argv, env = [program, *argv[1:]], {**env, **needed}
     return os.posix_spawnp(
-        message["argv"][0],
-        message["argv"],
-        os.environ if env is None else env,
+        argv[0],
+        argv,
+        env,
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)],
         setsid=True,
         setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these two
     )
 
 
-def become_call(path: list[str], reply: socket.socket, fds: list[int]) -> NoReturn:
+def become_call(path: list[str], python: str, reply: socket.socket, fds: list[int]) -> NoReturn:
     """In a fresh fork: run a pickled function and end.
 
     Args:
         path: the notebook's sys.path.
+        python: its interpreter, with its links resolved.
         reply: the reply socket, kept open while this process lives.
         fds: standard input, output and error, the pickle to read, and where the result goes.
     """
@@ -59,7 +66,7 @@ def become_call(path: list[str], reply: socket.socket, fds: list[int]) -> NoRetu
         close_others({reply.fileno(), *fds})
         for target, fd in enumerate(fds[:3]):
             os.dup2(fd, target)
-        _call(path, *fds[3:])
+        _call(path, python, *fds[3:])
     finally:
         os._exit(127)
 
@@ -72,49 +79,60 @@ def load_cloudpickle(path: list[str]) -> None:
     if "cloudpickle" in sys.modules:
         return
     before = sys.path[:]
-    sys.path[:] = path
+    sys.path[:] = map(python_inside.reachable, path)
     try:
         with contextlib.suppress(ImportError):
             import traceback  # noqa: F401
 
             import cloudpickle  # noqa: F401
+
+            from nsedu import plain  # noqa: F401
     finally:
         sys.path[:] = before
 
 
 _NO_PICKLE = (
-    "call() loads it from the notebook's Python, which the root file system in here does not show;"
-    " use run() instead, or call() once before the root is changed"
+    "call() loads it from the notebook's Python, which the root file system in here does not show,"
+    " or which lies where only root may go (and to open it for a sandbox takes CAP_SYS_ADMIN);"
+    " use run() instead, call() once before the root is changed, or a Python that anybody may read"
 )
 
 
-def _call(path: list[str], payload: int, result: int) -> NoReturn:
-    """Run a pickled function and write (True, value) or (False, exception) back."""
-    sys.path[:] = path
-    answer: tuple[bool, Any]
+def _call(path: list[str], python: str, payload: int, result: int) -> NoReturn:
+    """Run a pickled function and write back what it returned or raised (`nsedu.plain`)."""
+    sys.path[:] = map(python_inside.reachable, path)
+    me, worked = os.getpid(), False
+    answer: Any = None
     try:
         import traceback
 
         import cloudpickle
+
+        from nsedu import plain
     except ImportError as error:
         os.write(2, f"{error}: {_NO_PICKLE}\n".encode())
         os._exit(1)
 
     try:
+        if python_inside.opened:
+            sys.executable, needed = python_inside.interpreter(python, path)
+            os.environ.update(needed)
         with open(payload, "rb") as file:
             function, args, kwargs = cloudpickle.load(file)
-        answer = True, function(*args, **kwargs)
+        answer = function(*args, **kwargs)
+        worked = True
     except BaseException as error:  # the notebook raises it again, whatever it is
-        error.add_note("raised inside the sandbox:\n" + "".join(traceback.format_exception(error)))
-        answer = False, error
+        answer = error
     try:
-        data = cloudpickle.dumps(answer)
-    except Exception as error:
-        verb = "returned" if answer[0] else "raised"
-        what = f"the function {verb} {answer[1]!r}, which cannot be sent back: {error}"
-        data = cloudpickle.dumps((False, TypeError(what)))
-    with contextlib.suppress(BrokenPipeError), open(result, "wb") as file:
-        file.write(data)
+        if not worked:
+            where = "".join(traceback.format_exception(answer))
+            answer.add_note(f"raised inside the sandbox:\n{where}")
+        data = plain.dumps(worked, answer)
+    except BaseException as refused:
+        data = plain.dumps(False, plain.refusal(worked, answer, refused))
+    if os.getpid() == me:  # and not a child that the function forked and that ran on to its end
+        with contextlib.suppress(BrokenPipeError), open(result, "wb") as file:
+            file.write(data)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -122,9 +140,12 @@ def _call(path: list[str], payload: int, result: int) -> NoReturn:
 
 
 def close_others(keep: set[int]) -> None:
-    """Close every descriptor from 3 on but these: a fork must not hold its parent's sockets."""
+    """Close every descriptor from 3 on but these: a fork must not hold its parent's sockets.
+
+    What has been opened for sandboxes to find their Python is theirs to keep.
+    """
     low = 3
-    for fd in sorted(keep):
+    for fd in sorted(keep.union(python_inside.opened.values())):
         os.closerange(low, fd)
         low = max(low, fd + 1)
     os.closerange(low, 1 << 30)
@@ -134,8 +155,21 @@ def children_of_self() -> dict[int, str]:
     """This process's children: pid as this process sees it → its name in /proc, as that sees it.
 
     The two differ in a new pid namespace that has no /proc of its own.  Empty when /proc does not
-    show this process at all.
+    show this process at all.  In others' mounts /proc may be of their making, so the kernel is
+    asked whether they are our children.
     """
+    return {pid: name for pid, name in _children_by_proc().items() if _is_ours(pid)}
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def _children_by_proc() -> dict[int, str]:
     try:
         mine = os.readlink("/proc/self")
     except FileNotFoundError:
@@ -169,6 +203,23 @@ def _pids(name: str) -> list[int]:
     return [int(word) for word in words[1:]]
 
 
+def guests() -> list[str]:
+    """Who is in this pid namespace, but was born outside of it, by their names in /proc."""
+    with contextlib.suppress(OSError):
+        own = os.readlink("/proc/self/ns/pid")
+        inside = {name for name in os.listdir("/proc") if name.isdigit() and _pid_link(name) == own}
+        me = os.readlink("/proc/self")
+        return [name for name in inside if name != me and _parent(name) not in inside]
+    return []
+
+
+def _pid_link(name: str) -> str:
+    try:
+        return os.readlink(f"/proc/{name}/ns/pid")
+    except OSError:
+        return ""
+
+
 def elsewhere(name: str) -> bool:
     """Whether the process of this name in /proc is in another namespace than this one."""
     try:
@@ -180,15 +231,50 @@ def elsewhere(name: str) -> bool:
         return False
 
 
-def tell_members(life: socket.socket, types: Sequence[str]) -> None:
-    """Let the maker know, by descriptors, which namespaces are this sandbox's own.
+def ends_its_own(name: str) -> bool:
+    """Whether SIGTERM has a process end all it has started: one of `nsedu.cells.ordinary`.
+
+    Args:
+        name: what /proc calls it.
+    """
+    try:
+        with open(f"/proc/{name}/cmdline", "rb") as file:
+            if b"nsedu.cells.ordinary" not in file.read():
+                return False
+        with open(f"/proc/{name}/status") as file:
+            caught = next((line.split()[1] for line in file if line.startswith("SigCgt:")), "0")
+    except OSError:
+        return False
+    return bool(int(caught, 16) & 1 << signal.SIGTERM - 1) and not elsewhere(name)
+
+
+def settle_in(life: socket.socket) -> None:
+    """In a first process: let the maker see which namespaces it is in, and wait until it has."""
+    with contextlib.suppress(OSError):
+        messages.say(life, "settled")
+        wire.receive(life)
+
+
+def namespaces_of(pid: int, types: Iterable[str]) -> list[tuple[str, int]]:
+    """Type and descriptor of the namespaces of a child of this process that are not its own.
 
     A first process in a pid namespace that it shares leaves its orphans to that namespace's own
-    first process when it is killed, so its maker could not tell them from others' otherwise.
+    first process when it is killed, so its maker could not tell them from others' otherwise.  It is
+    not asked, for it might name others' namespaces, and everybody in them would be killed.
     """
+    found: list[tuple[str, int]] = []
     with contextlib.suppress(OSError):
-        fds = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in types]
-        wire.send(life, {"own": list(types)}, fds)
+        pidfd = os.pidfd_open(pid)
+        try:
+            name = pid_of(pidfd)
+        finally:
+            os.close(pidfd)
+        for kind in types:
+            fd = os.open(f"/proc/{name}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+            found.append((kind, fd))
+            if os.fstat(fd).st_ino == os.stat(f"/proc/self/ns/{kind}").st_ino:
+                os.close(found.pop()[1])
+    return found
 
 
 def end_members(own: list[tuple[str, int]]) -> None:

@@ -9,12 +9,12 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nsedu.argument import whole_characters
+from nsedu.brief import Brief
 
-class ClaimFailed(AssertionError):
+
+class ClaimFailed(Brief, AssertionError):
     """A claim that does not hold on this machine; says what was seen instead."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"ClaimFailed: {self}"]
 
 
 def claim(text: str, condition: object) -> None:
@@ -28,7 +28,8 @@ def claim(text: str, condition: object) -> None:
         ClaimFailed: it does not hold; the message has the values of the names in the condition.
     """
     if not isinstance(text, str):
-        raise TypeError(f"text must be a string, the claim itself, not {text!r}.")
+        raise TypeError(f"text must be a string, the claim itself, not {text!r:.80}.")
+    whole_characters("text", text, "strict")
     if condition:
         print(f"✔ {text}")
         return
@@ -71,9 +72,10 @@ def expect(number: int, reason: str) -> Iterator[None]:
     Raises:
         ClaimFailed: nothing was refused, or with another errno.
     """
-    name = _errno.errorcode.get(number)
+    name = _errno.errorcode.get(number) if isinstance(number, int) else None
     if name is None:
-        raise ValueError(f"number must be an errno such as errno.EPERM, not {number!r}.")
+        raise ValueError(f"number must be an errno such as errno.EPERM, not {number!r:.80}.")
+    whole_characters("reason", str(reason), "strict")
     try:
         yield
     except OSError as error:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from nsedu.clean import clean
 from nsedu.nstypes import NAMES
 from nsedu.sampling import QUESTIONS
 
@@ -73,10 +74,11 @@ def _show(table: Table) -> None:
         return
     from rich.console import Console
     from rich.table import Table as Drawn
+    from rich.text import Text
 
     drawn = Drawn(*table.columns)
     for row in table.rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(Text, row))  # which has no markup: what stands in brackets is a word
     Console().print(drawn)
 
 
@@ -93,6 +95,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _ls(options: argparse.Namespace) -> int:
+    from nsedu.draw.names import unread
     from nsedu.records import rows
     from nsedu.snapshot import snapshot
 
@@ -103,19 +106,33 @@ def _ls(options: argparse.Namespace) -> int:
     else:
         from nsedu.table import Table as Listing
 
-        keys = ("ns", "type", "nprocs", "pid", "uid", "parent", "owner", "pins", "command")
+        keys = (
+            "ns",
+            "type",
+            "nprocs",
+            "pid",
+            "uid",
+            "parent",
+            "owner",
+            "netnsid",
+            "pins",
+            "command",
+        )
         _show(Listing(keys, [[_word(row[key]) for key in keys] for row in listed]))
-    for reason, count in found.unread.items():
-        print(f"nsedu: could not read {reason}: {count}", file=sys.stderr)
+    for sentence in unread(found):
+        print(f"nsedu: {sentence}", file=sys.stderr)
     return 0
 
 
 def _tree(options: argparse.Namespace) -> int:
-    from nsedu.look import live as look
-    from nsedu.snapshot import snapshot
+    from nsedu.look import live
+    from nsedu.procfs import parse_stat, read
+    from nsedu.snapshot import check_proc, look
 
-    seen = snapshot("machine" if options.machine else os.getppid())
-    picture = look.hierarchy(options.type, seen) if options.type else look.tree(seen)
+    check_proc(numbered=False)
+    shell = parse_stat(read("/proc/self/stat"))[1]  # by the number that /proc here has for it
+    seen = look("machine" if options.machine or not shell else shell)
+    picture = live.hierarchy(options.type, seen) if options.type else live.tree(seen)
     print(picture)
     return 0
 
@@ -233,7 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nsedu: {refused}", file=sys.stderr)
         return 1
     except (FileNotFoundError, PermissionError) as refused:
-        print(f"nsedu: cannot read {refused.filename}: {refused.strerror}.", file=sys.stderr)
+        said = f"nsedu: cannot read {refused.filename}: {refused.strerror}."
+        print(clean(said), file=sys.stderr)
         return 1
 
 

@@ -7,21 +7,35 @@ import contextlib
 import errno
 import fcntl
 import os
-import resource
 import select
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from nsedu import errors, explain, facts, wire
+from nsedu import (
+    bounded,
+    errors,
+    explain,
+    facts,
+    interrupts,
+    lent_ids,
+    messages,
+    programs,
+    python_inside,
+    wire,
+)
+from nsedu.procfs import VANISHED, parse_stat, pid_here, pid_of, read
 from nsedu.roles import roles
 from nsedu.wire import ROOT
 
-_START = "import sys; sys.path.insert(0, {root!r}); from nsedu.agent import main; main({fd}, {pid})"
+_START = (
+    "import sys; sys.path.insert(0, {root!r}); from nsedu.agent import main;"
+    " main({fd}, {pid}, {window}, {directories!r})"
+)
 
 
 def no_answer(step: str, seconds: float, what: str) -> errors.NamespaceError:
@@ -50,13 +64,40 @@ def room(step: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ETOOMANYREFS):
             raise
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        reason = errors.Reason(
-            "this notebook has as many files open as it may (RLIMIT_NOFILE, getrlimit(2))",
-            f"the limit is {limit}; a sandbox holds two of them, a running command five",
-            "close the sandboxes and commands that you no longer need",
-        )  # fmt: skip
-        raise errors.NamespaceError(step, error.errno, "open()", reason) from None
+        raise errors.no_files(step, error.errno) from None
+
+
+def untrue(who: str, wrong: messages.Wrong) -> errors.NamespaceError:
+    """The error for a party that has said what it may not, and has been ended for it."""
+    reason = errors.Reason(
+        f"{who} sent what its first process never sends, so a program inside speaks for it, and the"
+        " sandbox has been ended", str(wrong),
+        "make a new sandbox, and do not run there what you ran in this one",
+    )  # fmt: skip
+    return errors.NamespaceError("use the sandbox", errno.EBADMSG, who, reason)
+
+
+def pid_of_child(pidfd: int, parent: int) -> int:
+    """The pid behind a pidfd that a server sent, as /proc here calls it; -1 when it has ended.
+
+    Args:
+        pidfd: what was sent as one, and may be anything.
+        parent: the pid of the server, which can have started only children of its own; 0: any.
+
+    Raises:
+        Wrong: it is no pidfd, or that of another's child.
+    """
+    try:
+        pid = pid_of(pidfd)
+        if pid < 0 or not parent or (pid and parse_stat(read(f"/proc/{pid}/stat"))[1] == parent):
+            return pid
+        if pid_of(pidfd) < 0:
+            return -1  # and its pid is another's by now
+    except VANISHED:
+        return -1
+    except ValueError:
+        raise messages.Wrong("a descriptor of something else than a process") from None
+    raise messages.Wrong(f"process {pid}, which is not a child of process {parent}")
 
 
 def nobody(pid: int) -> errors.NamespaceError:
@@ -74,14 +115,20 @@ def request(
     """Send a request with a fresh reply socket; returns our end of that.
 
     Raises:
+        NamespaceError: the server reads no requests any more.
         ConnectionError: the server has gone.
         OSError: EMFILE, …: there is no room for further descriptors.
     """
     ours, theirs = wire.pair()
+    wire.limit_sending(ours, PATIENCE)  # a sandbox's is where it gets its requests
+    if message.get("op") == "make":
+        wire.ask_for_senders(ours)
     try:
         wire.send(server, message, [theirs.fileno(), *fds])
     except OSError as error:
         ours.close()
+        if error.errno == errno.EAGAIN:
+            raise no_answer("use the sandbox", PATIENCE, "its first process") from None
         if error.errno == errno.EBADF:  # another thread has closed it meanwhile
             raise ConnectionError(errno.ENOTCONN, os.strerror(errno.ENOTCONN)) from None
         raise
@@ -89,6 +136,8 @@ def request(
         theirs.close()
     return ours
 
+
+PATIENCE = 10  # seconds in which a server must have read some request before the next is sent
 
 NAP = 0.5
 """The longest sleep in seconds: an interrupt that came just before it is noticed after it."""
@@ -99,19 +148,35 @@ def wait(fd: int, seconds: float) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     deadline = time.monotonic() + seconds
-    while not (ready := poll.poll(min(max(0, seconds), NAP) * 1000)) and seconds > NAP:
-        seconds = deadline - time.monotonic()
+    with interrupts.awaiting():
+        while not (ready := poll.poll(min(max(0, seconds), NAP) * 1000)) and seconds > NAP:
+            seconds = deadline - time.monotonic()
     return bool(ready)
 
 
 def environment() -> dict[str, str]:
     """This process's variables, for whatever runs inside, with root's programs on the PATH.
 
-    Inside one is root, and many systems leave the likes of nft off an ordinary user's PATH.
+    Inside one is root, and many systems leave the likes of nft off an ordinary user's PATH.  Root's
+    own PATH may name directories that only root may enter: they are left out.
     """
-    path = os.get_exec_path()
-    path += [place for place in ("/usr/sbin", "/sbin") if place not in path]
-    return {**os.environ, "PATH": os.pathsep.join(path)}
+    path = programs.path()
+    if os.geteuid() == 0:
+        places = [place for place in path.split(os.pathsep) if not python_inside.is_closed(place)]
+        path = os.pathsep.join(places)
+    return {**os.environ, "PATH": path}
+
+
+def to_lend() -> lent_ids.Window | None:
+    """What this process lends to what it starts, see `nsedu.lent_ids.to_lend`.
+
+    Raises:
+        NamespaceError: no /proc is mounted to find it out by.
+    """
+    try:
+        return lent_ids.to_lend()
+    except OSError:
+        raise errors.no_proc() from None
 
 
 class Agent:
@@ -123,10 +188,15 @@ class Agent:
 
     def __init__(self) -> None:
         self.socket, theirs = wire.pair()
-        self.environment = dict(os.environ)
+        self.environment = dict(os.environb)  # to compare with: bytes need no decoding
         # A notebook started without standard streams has numbers 0 to 2 free: none of them will do.
         control = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
-        code = _START.format(root=ROOT, fd=control, pid=os.getpid())
+        window = to_lend()
+        directories = [sys.base_prefix, sys.prefix, ROOT, *sys.path] if window else []
+        code = _START.format(
+            root=ROOT, fd=control, pid=os.getpid(), window=window and tuple(window),
+            directories=[os.path.abspath(directory) for directory in directories if directory],
+        )  # fmt: skip
         command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
         try:
             self.process = subprocess.Popen(
@@ -140,7 +210,8 @@ class Agent:
         finally:
             os.close(control)
             theirs.close()
-        roles[self.process.pid] = "agent"
+        self._pid = pid_here(self.process.pid)
+        roles[self._pid] = "agent"
 
     @property
     def alive(self) -> bool:
@@ -154,8 +225,9 @@ class Agent:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
-        roles.pop(self.process.pid, None)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(bounded.KILLED)
+        roles.pop(self._pid, None)
         _remove_groups(killed=self.process.returncode != 0)
 
 
@@ -190,7 +262,7 @@ def agent() -> Agent:
         NamespaceError: it could not be started.
     """
     global _current
-    with _lock:
+    with interrupts.held(), _lock:
         if _current is None or not _current.alive:
             if _current is not None:
                 _current.close()
@@ -199,11 +271,17 @@ def agent() -> Agent:
         return _current
 
 
+also_ended: list[Callable[[], None]] = []
+"""What `shutdown` ends beside the agent."""
+
+
 @atexit.register
 def shutdown() -> None:
     """End this process's agent, and with it every sandbox; a later sandbox starts a new one."""
     global _current
-    with _lock:
+    with interrupts.held(closing=True), _lock:
+        for end in also_ended:
+            end()
         if _current is not None:
             _current.close()
             _current = None

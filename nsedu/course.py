@@ -9,10 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nsedu import argument
 from nsedu.nstypes import CATALOGUE
 from nsedu.table import Table
 
-_ASKED = re.compile(r'ns\.exercise\("([a-z]+-\d+)"')
+COMING = {
+    12: "Build a container",
+    13: "Runtimes dissected",
+    14: "Pods and networks",
+    15: "Use cases",
+    16: "Security",
+    17: "Observability",
+    18: "History",
+}
+"""The chapters that are planned; one that is there counts by its notebook."""
+_ASKED = re.compile(r'ns\.exercise\("([a-z]+-\d+)"(?!.*\bdemo=True)')
+_QUIZ = re.compile(r'ns\.quiz\("([a-z]+)"')
 
 
 class Chapter(NamedTuple):
@@ -24,6 +36,7 @@ class Chapter(NamedTuple):
         minutes: what it takes.
         needs: what the machine must offer, in the doctor's words.
         exercises: the ids of those it asks for, in order.
+        quizzes: their names, in order.
     """
 
     notebook: str
@@ -31,6 +44,7 @@ class Chapter(NamedTuple):
     minutes: str
     needs: Sequence[str]
     exercises: Sequence[str]
+    quizzes: Sequence[str] = ()
 
 
 def chapters(directory: str | os.PathLike[str] = ".") -> list[Chapter]:
@@ -40,14 +54,16 @@ def chapters(directory: str | os.PathLike[str] = ".") -> list[Chapter]:
         directory: where the notebooks lie.
     """
     found = []
-    for path in sorted(Path(directory).glob("[0-9][0-9]_*.ipynb")):
+    where = argument.path("directory", directory)
+    for path in sorted(Path(where).glob("[0-9][0-9]_*.ipynb") if os.path.isdir(where) else ()):
         data = json.loads(path.read_text(encoding="utf-8"))
         about = data["metadata"].get("nsedu", {})
         sources = ["".join(cell["source"]) for cell in data["cells"]]
         title = sources[0].splitlines()[0].lstrip("# ")
         asked = list(dict.fromkeys(_ASKED.findall("\n".join(sources))))
+        quizzes = list(dict.fromkeys(_QUIZ.findall("\n".join(sources))))
         minutes = str(about.get("minutes", ""))
-        found.append(Chapter(path.name, title, minutes, about.get("needs", []), asked))
+        found.append(Chapter(path.name, title, minutes, about.get("needs", []), asked, quizzes))
     return found
 
 

@@ -13,18 +13,34 @@ from typing import Any
 
 from nsedu import rules
 from nsedu.errors import NamespaceError, Reason
+from nsedu.facts import unpack
+from nsedu.nstypes import BY_NAME
 
 
 def error(message: dict[str, Any], depth: int = 0) -> NamespaceError:
     """The exception for such a message.
 
     Args:
-        message: what `facts.failure` made.
+        message: what `facts.failure` made, or `heard` read; its texts may be anything.
         depth: how many user namespaces deep, from the reader's own, the refused process was.
     """
     known = {**message.get("facts", {}), "depth": depth}
-    step, number = message["failed"], message["errno"]
-    return NamespaceError(step, number, message["call"], explain(step, number, known))
+    step, number = _readable(message["failed"]), message["errno"]
+    verb, _, name = step.partition(" ")
+    if verb in ("unshare", "setns") and name not in BY_NAME:
+        step = "start"
+    call = _readable(message["call"])
+    return NamespaceError(step, number, call, explain(step, number, known))
+
+
+def heard(fields: dict[str, Any]) -> dict[str, Any]:
+    """What `facts.failure` made, from the fields of the message "failed"."""
+    named = {key: fields[key] for key in ("failed", "errno", "call")}
+    return {**named, "facts": unpack(fields)}
+
+
+def _readable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
@@ -34,12 +50,15 @@ def explain(step: str, number: int, facts: dict[str, Any]) -> Reason:
         lambda: rules.missing_type(verb, name, number, facts),
         lambda: rules.too_many(verb, name, number, facts),
         lambda: rules.threads(verb, name, number, facts),
+        # Before the filter: what refuses a fresh /proc has let other mounts pass.
+        lambda: rules.mounts(step, number, facts) if facts.get("masked") else None,
         lambda: rules.seccomp(step, verb, number, facts),
         lambda: rules.distribution(step, verb, name, number, facts),
         lambda: rules.grants(step, number, facts),
         lambda: rules.mounts(step, number, facts),
         lambda: rules.control_groups(step, number, facts),
         lambda: rules.commands(step, number, facts),
+        lambda: rules.lending(step),
         lambda: rules.no_proc(number, facts),
         lambda: rules.capability(step, verb, name, number, facts),
     ]

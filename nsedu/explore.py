@@ -54,7 +54,12 @@ class Explorer:
 
         Args:
             first: pids that are read again in any case, while of others some may wait their turn.
+
+        Raises:
+            TypeError: ``first`` is no list of pids.
         """
+        if not isinstance(first, Iterable):
+            raise TypeError(f"first must be a list of pids, not {first!r:.80}.")
         with self.lock:
             if not self.paused and not self.still:
                 self.snapshot = self._watch.look(first)
@@ -75,7 +80,13 @@ class Explorer:
         self._tell()
 
     def show(self, saved: Snapshot) -> None:
-        """Show a saved snapshot; nothing is looked at until `look_at`."""
+        """Show a saved snapshot; nothing is looked at until `look_at`.
+
+        Raises:
+            TypeError: it is no snapshot.
+        """
+        if not isinstance(saved, Snapshot):
+            raise TypeError(f"saved must be a Snapshot, not {saved!r:.80}.")
         with self.lock:
             self.snapshot, self.still, self.marked = saved, True, None
         self._tell()
@@ -157,8 +168,7 @@ def explore(what: str | int | Sandbox | Snapshot = "mine") -> Explorer:
         return Explorer(saved=what)
     if isinstance(what, bool) or not isinstance(what, str | int | Sandbox):
         raise TypeError(
-            'what must be "mine", "machine", a pid, a sandbox or a snapshot,'
-            f" not {type(what).__name__}."
+            f'what must be "mine", "machine", a pid, a sandbox or a snapshot, not {what!r:.80}.'
         )
     return Explorer(what.pid if isinstance(what, Sandbox) else what)
 

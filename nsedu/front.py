@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
+WIDTH = 90
+"""Columns: JupyterLab breaks longer lines of text in the middle of a word."""
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -51,6 +54,20 @@ def show(text: str, widget: Callable[[], Any]) -> None:
     from IPython.display import display
 
     display(bundle(text, widget()), raw=True)
+
+
+def wrapped(text: str, indent: str = "", first: str = "") -> str:
+    """A paragraph in lines of `WIDTH` columns at most.
+
+    Args:
+        text: of one paragraph.
+        indent: what all lines but the first begin with.
+        first: what the first begins with.
+    """
+    return textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def bundle(text: str, widget: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsedu import client, explain, facts, nstypes
+from nsedu import client, errors, nstypes, procfs
 from nsedu.running import Runner
 
 
@@ -31,6 +31,7 @@ def joins(join: Any, types: Sequence[str]) -> dict[str, Runner | int]:
             if kind in types:
                 raise ValueError(f"{kind!r} cannot be both new and joined; drop one of them.")
             _check_whom(whom)
+            _differs(whom, kind)  # which refuses one that may not be looked at
         return dict(join)
     _check_whom(join)
     # Entering another's namespaces needs its user namespace first, unless it shares ours.
@@ -53,14 +54,34 @@ def _differs(whom: Runner | int, kind: str) -> bool:
         return kind in whom._new or kind in whom._joined
     try:
         theirs = os.readlink(f"/proc/{whom}/ns/{kind}")
-    except FileNotFoundError:  # the type, or the whole process
-        if os.path.exists(f"/proc/{whom}"):
+    except FileNotFoundError:  # the type, or the whole process; a zombie has left its mounts
+        if os.path.exists(f"/proc/{whom}/ns/mnt"):
             return False
         raise client.nobody(whom) from None
     except PermissionError:
-        number, call = errno.EACCES, f"readlink /proc/{whom}/ns/{kind}"
-        raise explain.error(facts.failure(f"setns {kind}", number, call)) from None
+        raise _not_yours(whom, kind) from None
     return theirs != os.readlink(f"/proc/self/ns/{kind}")
+
+
+def _not_yours(pid: int, kind: str) -> errors.NamespaceError:
+    """The error for a process whose namespaces may not be looked at: it says whose it is."""
+    status = procfs.read(f"/proc/{pid}/status").decode(errors="replace")
+    uid = int(status.partition("\nUid:\t")[2].split()[1])
+    whose, remedy = f"user {uid}'s", "run the notebook as that user or as root"
+    with contextlib.suppress(OSError, StopIteration), open("/etc/passwd") as file:
+        lines = (line.split(":") for line in file)
+        whose = f"{next(line[0] for line in lines if line[2:3] == [str(uid)])}'s, user {uid}"
+    if uid == os.geteuid():
+        whose = f"yours, user {uid}, but has rights that you have not, or was made untraceable"
+        remedy = "run the notebook as root"
+    reason = errors.Reason(
+        f"process {pid} is {whose}, and to reach a process's namespaces takes the right to trace"
+        " it: its own user has that, and root (ptrace(2), Ptrace access mode checking)",
+        f"you are user {os.geteuid()}",
+        f"join a process or a sandbox of your own, or {remedy}",
+    )
+    call = f"readlink /proc/{pid}/ns/{kind}"
+    return errors.NamespaceError(f"setns {kind}", errno.EACCES, call, reason)
 
 
 def pidfd_of(whom: Runner | int, stack: contextlib.ExitStack) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +13,13 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
-from nsedu import plan, process
+from nsedu import output, plan, process, unavailable
+from nsedu.argument import text
 from nsedu.cells import byhand, repl, trace
 from nsedu.cells import cell as cells
 from nsedu.errors import NamespaceError
 from nsedu.look import live as look
+from nsedu.meant import nearest
 from nsedu.records import Snapshot
 from nsedu.sandbox import Sandbox
 from nsedu.snapshot import snapshot
@@ -33,9 +36,6 @@ class CellTimedOut(process.CommandTimedOut):
             f" Give it longer: {self.cmd} -t SECONDS."
         )
 
-    def _render_traceback_(self) -> list[str]:
-        return [f"CellTimedOut: {self}"]
-
 
 @magics_class
 class NamespaceMagics(Magics):
@@ -46,6 +46,9 @@ class NamespaceMagics(Magics):
     @magic_arguments()
     @argument("-p", "--python", action="store_true", help="the cell is Python, not bash")
     @_TIMEOUT
+    @argument(
+        "-o", "--output", metavar="MIB", help="how much a bash cell may print; 10 unless said"
+    )
     @argument("box", help="a sandbox: a variable, or an expression without blanks")
     @cell_magic
     def inside(self, line: str, cell: str) -> None:
@@ -55,15 +58,17 @@ class NamespaceMagics(Magics):
         -p as Python, in an interpreter of the sandbox's own that keeps its variables from cell to
         cell; the value of a last expression is shown.  Output appears as it comes.
         """
-        arguments = parse_argstring(self.inside, line)
+        arguments = _arguments(self.inside, line)
         name = f"%%inside {arguments.box}"
         box, seconds = self._box(arguments.box), _seconds(arguments.timeout)
         with _stopped("%%inside"):
             if arguments.python:
                 repl.of(box).run(cell, box.timeout if seconds is None else seconds)
                 return
-            message = {"op": "run", "argv": cells.bash(cell)}
-            sinks: list[Any] = [process.show("stdout"), process.show("stderr")]
+            message = {"op": "run", "argv": cells.bash(_script(cell))}
+            limit = _bytes(arguments.output)
+            allowed = output.Allowance(name, limit, "Print less, or allow more: -o MIB.")
+            sinks: list[Any] = [output.show("stdout", allowed), output.show("stderr", allowed)]
             status = box._execute(name, message, None, sinks, seconds)
             if status:
                 raise process.CommandFailed(status, name)
@@ -82,7 +87,7 @@ class NamespaceMagics(Magics):
         The process is an ordinary user's, also when the notebook is root's: it has no
         capabilities and can change nothing outside the namespaces that it makes.
         """
-        seconds = _seconds(parse_argstring(self.byhand, line).timeout)
+        seconds = _seconds(_arguments(self.byhand, line).timeout)
         with _stopped("%%byhand"):
             byhand.run(cell, seconds)
 
@@ -99,10 +104,10 @@ class NamespaceMagics(Magics):
 
         Without a sandbox the cell is an ordinary user's, also when the notebook is root's.
         """
-        arguments = parse_argstring(self.trace, line)
+        arguments = _arguments(self.trace, line)
         box = None if arguments.box is None else self._box(arguments.box)
         with _stopped("%%trace"):
-            trace.run(cell, box, _seconds(arguments.timeout))
+            trace.run(_script(cell), box, _seconds(arguments.timeout))
 
     @magic_arguments()
     @argument("--type", choices=("user", "pid"), help="show how namespaces of one type nest")
@@ -111,7 +116,7 @@ class NamespaceMagics(Magics):
     @line_magic
     def nstree(self, line: str) -> None:
         """Show the processes and which namespaces they share, or how namespaces nest."""
-        arguments = parse_argstring(self.nstree, line)
+        arguments = _arguments(self.nstree, line)
         if arguments.machine and arguments.box is not None:
             raise UsageError("Name a sandbox or say --machine, not both.")
         what: Sandbox | str = "machine" if arguments.machine else "mine"
@@ -128,7 +133,7 @@ class NamespaceMagics(Magics):
         `%nsdiff start` notes how things are, and every later `%nsdiff` shows what has changed
         since.  `%%nsdiff` on top of a cell runs that cell and shows what it changed.
         """
-        start = parse_argstring(self.nsdiff, line).start is not None
+        start = _arguments(self.nsdiff, line).start is not None
         if cell is not None:
             if start:
                 raise UsageError("%%nsdiff takes no word: it notes, runs the cell, and compares.")
@@ -147,13 +152,20 @@ class NamespaceMagics(Magics):
         assert self.shell is not None
         return self.shell
 
+    def _names(self) -> dict[str, Any]:
+        return dict(self._shell().user_ns)
+
     def _box(self, text: str) -> Sandbox:
         """The sandbox that an expression names, if it can be used."""
         try:
             box = self._shell().ev(text)
         except NameError as error:
+            boxes = [name for name, made in self._names().items() if isinstance(made, Sandbox)]
+            close = nearest(error.name, boxes)
+            asked = f" Did you mean {close}?" if close else ""
             raise UsageError(
                 f"There is no {error.name} here; make it first: {error.name} = nsedu.Sandbox(...)."
+                + asked
             ) from None
         except Exception as error:
             raise UsageError(f"{text} cannot be evaluated: {error}.") from None
@@ -168,6 +180,31 @@ class NamespaceMagics(Magics):
             raise UsageError(f"{error.cause}; {error.remedy}.") from None
 
 
+def _arguments(magic: Any, line: str) -> Any:
+    """The arguments of a magic; a word that it does not take is told with the one meant."""
+    try:
+        return parse_argstring(magic, line)
+    except UsageError as error:
+        close = _meant(str(error), magic.parser)
+        raise UsageError(f"{error}; did you mean {close}?" if close else str(error)) from None
+
+
+def _meant(said: str, parser: Any) -> str:
+    """The option or word that was meant, according to what argparse said of the one given."""
+    if found := re.search(r"unrecognized arguments: (-\S+)", said):
+        return nearest(found[1].partition("=")[0], parser._option_string_actions)
+    if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", said):
+        return nearest(found[1], re.findall(r"[\w-]+", found[2]))
+    return ""
+
+
+def _script(cell: str) -> str:
+    try:
+        return text("The cell", cell)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
@@ -175,6 +212,14 @@ def _seconds(text: str | None) -> float | None:
         return plan.seconds(float(text))
     except ValueError:
         raise UsageError(f"-t takes a number of seconds above 0, not {text!r}.") from None
+
+
+def _bytes(text: str | None) -> int:
+    if text is None:
+        return output.PRINTED
+    if not text.isdecimal() or not 0 < int(text) < 1 << 20:
+        raise UsageError(f"-o takes a number of MiB above 0, not {text!r}.")
+    return int(text) << 20
 
 
 @contextlib.contextmanager
@@ -193,6 +238,7 @@ def register(shell: InteractiveShell) -> None:
         shell: the running IPython.
     """
     shell.register_magics(NamespaceMagics)
+    unavailable.watch(shell)
 
 
 def unregister(shell: InteractiveShell) -> None:
@@ -204,3 +250,4 @@ def unregister(shell: InteractiveShell) -> None:
     for kind, names in NamespaceMagics.magics.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
+    unavailable.unwatch(shell)

@@ -129,6 +129,10 @@ class MountNsInfo(ctypes.Structure):
     _fields_ = (("size", ctypes.c_uint32), ("nr_mounts", ctypes.c_uint32), ("id", ctypes.c_uint64))
 
 
+_MNT_INFO_SIZE = ctypes.sizeof(MountNsInfo)
+"""What the kernel writes about the namespace beside the descriptor, from Linux 7.2 on always."""
+
+
 def ns_mnt_get_info(fd: int) -> tuple[int, int]:
     """NS_MNT_GET_INFO: (64-bit id, number of mounts) of a mount namespace (Linux 6.12).
 
@@ -146,7 +150,7 @@ def ns_mnt_get_next(fd: int) -> int:
     Raises:
         OSError: ENOENT (this was the last), EPERM, ENOTTY (older kernel).
     """
-    return fcntl.ioctl(fd, NS_MNT_GET_NEXT)
+    return fcntl.ioctl(fd, NS_MNT_GET_NEXT, bytearray(_MNT_INFO_SIZE))
 
 
 def ns_mnt_get_prev(fd: int) -> int:
@@ -155,7 +159,7 @@ def ns_mnt_get_prev(fd: int) -> int:
     Raises:
         OSError: ENOENT (this was the first), EPERM, ENOTTY (older kernel).
     """
-    return fcntl.ioctl(fd, NS_MNT_GET_PREV)
+    return fcntl.ioctl(fd, NS_MNT_GET_PREV, bytearray(_MNT_INFO_SIZE))
 
 
 def ns_get_pid_in_pidns(fd: int, pid: int) -> int:

@@ -39,7 +39,8 @@ class NsType(
         flag: its CLONE_NEW* flag.
         title: the name in prose.
         isolates: what it isolates, in a few words.
-        kernel: the first kernel in which it could be used, as namespaces(7) or its page has it.
+        kernel: the first kernel in which it could be used, as clone(2) has it; for user the first
+            in which it takes no privilege (user_namespaces(7)), for time as unshare(2).
         man: the man page.
         mark: one letter, the option of unshare(1).
         colour: its colour in every picture (Okabe-Ito).
@@ -92,8 +93,8 @@ CATALOGUE: tuple[NsType, ...] = (
         "2.6.24", "network_namespaces(7)", "n", "#009E73", ("net",),
     ),
     NsType(
-        "user", CloneFlag.NEWUSER, "user", "user and group ids, capabilities", "3.8",
-        "user_namespaces(7)", "U", "#000000", ("user",), True,
+        "user", CloneFlag.NEWUSER, "user", "user and group ids, root directory, keys, capabilities",
+        "3.8", "user_namespaces(7)", "U", "#000000", ("user",), True,
     ),
     NsType(
         "cgroup", CloneFlag.NEWCGROUP, "cgroup", "cgroup root directory", "4.6",
@@ -109,6 +110,21 @@ BY_NAME: dict[str, NsType] = {t.name: t for t in CATALOGUE}
 NAMES: tuple[str, ...] = tuple(BY_NAME)
 LINKS: tuple[str, ...] = tuple(link for t in CATALOGUE for link in t.links)
 """The ten entries of /proc/PID/ns on a current kernel (Linux 5.6 and later)."""
+TYPE_OF_LINK: dict[str, str] = {link: t.name for t in CATALOGUE for link in t.links}
+"""The type of the namespace that each of them leads to."""
+ALSO: dict[str, str] = {
+    **{t.title: t.name for t in CATALOGUE},
+    **{t.clone_flag: t.name for t in CATALOGUE},
+    **dict.fromkeys(("hostname", "host", "nodename", "domainname"), "uts"),
+    **dict.fromkeys(("file system", "fs", "files", "mountpoint"), "mnt"),
+    **dict.fromkeys(("process", "processes", "proc"), "pid"),
+    **dict.fromkeys(("networking", "interface"), "net"),
+    **dict.fromkeys(("uid", "gid", "id map"), "user"),
+    **dict.fromkeys(("clock", "clocks", "uptime", "boottime", "monotonic"), "time"),
+    **dict.fromkeys(("shm", "mqueue", "semaphore", "System V"), "ipc"),
+    **dict.fromkeys(("control group", "control groups"), "cgroup"),
+}
+"""What people call the types, too."""
 
 
 def get(name: str) -> NsType:
@@ -120,9 +136,10 @@ def get(name: str) -> NsType:
     try:
         return BY_NAME[name]
     except (KeyError, TypeError):
-        raise ValueError(
-            f"{name!r} is not a namespace type; use one of: {', '.join(NAMES)}."
-        ) from None
+        from nsedu.meant import no_such  # not before it is needed: the agent loads this module
+
+        what = f"{name!r:.80} is not a namespace type"
+        raise ValueError(no_such(what, name, NAMES, ALSO, "; use one of")) from None
 
 
 def flags(names: tuple[str, ...] | list[str]) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from nsedu import nstypes
+from nsedu.argument import whole_characters
+from nsedu.meant import nearest
 
 
 def new_types(types: Iterable[str], user: bool | str, joined: Container[str]) -> list[str]:
@@ -16,7 +18,9 @@ def new_types(types: Iterable[str], user: bool | str, joined: Container[str]) ->
         ValueError: a type or `user` is none of the accepted values, or there is nothing to make.
     """
     if user not in (True, False, "range"):
-        raise ValueError(f'user must be True, False or "range", not {user!r}.')
+        what = f'user must be True, False or "range", not {user!r:.80}'
+        meant = nearest(user, ("range",))
+        raise ValueError(f"{what}; did you mean {meant!r}?" if meant else f"{what}.")
     names = {nstypes.get(kind).name for kind in types}
     if not names and not joined:
         raise ValueError(
@@ -42,6 +46,7 @@ def check(
             raise TypeError(f"hostname must be a string, not {hostname!r}.")
         if "uts" not in new and "uts" not in joined:
             raise ValueError('hostname needs a UTS namespace: add "uts" to the types.')
+        whole_characters("hostname", hostname)
         if not 0 < len(os.fsencode(hostname)) <= 64 or "\0" in hostname:
             raise ValueError(
                 f"hostname must be 1 to 64 bytes long (sethostname(2)), none NUL, not {hostname!r}."
@@ -58,14 +63,29 @@ def check(
     seconds(timeout)
 
 
-def seconds(timeout: Any) -> float:
+def name(given: Any) -> str:
+    """The name of a sandbox.
+
+    Raises:
+        TypeError: it is no text; any text will do.
+    """
+    if not isinstance(given, str):
+        raise TypeError(f"name must be a string, not {given!r:.80}.")
+    return given
+
+
+def seconds(timeout: Any, name: str = "timeout") -> float:
     """A timeout in seconds as a float.
+
+    Args:
+        timeout: what was given.
+        name: what the argument is called, for the error.
 
     Raises:
         TypeError, ValueError: it is no number, or not above zero.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}.")
+        raise TypeError(f"{name} must be a number of seconds, not {timeout!r:.80}.")
     if not 0 < timeout < 1e7:
-        raise ValueError(f"timeout must be above zero and below 10 000 000 s, not {timeout!r}.")
+        raise ValueError(f"{name} must be above zero and below 10 000 000 s, not {timeout!r:.80}.")
     return float(timeout)

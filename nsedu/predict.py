@@ -6,12 +6,19 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nsedu import front
-from nsedu.nstypes import LINKS
+from nsedu import argument, front
+from nsedu.errors import own_pid
+from nsedu.meant import no_such
+from nsedu.nstypes import ALSO, LINKS
 from nsedu.sandbox import Sandbox
 
 _LINKS_QUESTION = "Which of the ten links of /proc/self/ns will differ?"
+_KEPT = "\N{NO-BREAK SPACE}"  # where no line may end
 _YES_OR_NO = ("yes", "no")
+
+
+_guesses: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
+"""Question → what was ticked or typed last, so that Run All does not lose it."""
 
 
 class Prediction:
@@ -30,7 +37,7 @@ class Prediction:
         self.question, self.choices, self.several = question, tuple(choices), several
         self.right: bool | None = None
         self._guess = list(guess)
-        self._before = _links("self") if self.choices == LINKS else {}
+        self._before = _links(own_pid()) if self.choices == LINKS else {}
         self._widget: Any = None
 
     @property
@@ -55,13 +62,17 @@ class Prediction:
                 ``within`` is below 1.
             TypeError: for links, it is neither a sandbox nor a pid.
         """
-        if within is not None and within < 1:
-            raise ValueError(f"within is a factor of at least 1, not {within!r}.")
+        if within is not None:
+            if isinstance(within, bool) or not isinstance(within, int | float):
+                raise TypeError(f"within must be a number, not {within!r:.80}.")
+            if not within >= 1:
+                raise ValueError(f"within is a factor of at least 1, not {within!r}.")
         answer = self._answer(told)
         guess = self.guess
         self.right, sentence = self._compare(guess, answer, within)
         mark = {True: "✔", False: "…", None: "·"}[self.right]
-        print(f"{mark} {self.question} {sentence[0].upper()}{sentence[1:]}")
+        print(front.wrapped(f"{mark} {self.question}", "  "))
+        print(front.wrapped(f"{sentence[0].upper()}{sentence[1:]}", "  ", "  "))
         if self._widget is not None:
             marks = {c: "missed" for c in answer} | {c: "wrong" for c in guess}
             marks |= dict.fromkeys(set(guess) & set(answer), "hit")
@@ -75,10 +86,10 @@ class Prediction:
         if isinstance(told, bool) and self.choices == _YES_OR_NO:
             told = _YES_OR_NO[not told]
         several = self.several and not isinstance(told, str)
-        answer = [str(one) for one in (told if several else [told])]
+        answer = _words("told", told) if several else _words("told", [told])
         for one in answer:
             if self.choices and one not in self.choices:
-                raise ValueError(f"{one!r} is none of the choices: {', '.join(self.choices)}.")
+                raise ValueError(_none_of(one, self.choices))
         return [c for c in self.choices if c in answer] or answer
 
     def _compare(
@@ -101,9 +112,12 @@ class Prediction:
         from nsedu.widgets.prediction import PredictionWidget
 
         kind = "many" if self.several else "one" if self.choices else "typed"
+        asked = self.question, self.choices, self.several
+        self._guess = self._guess or _guesses.get(asked, [])
         self._widget = PredictionWidget(
             question=self.question, kind=kind, choices=list(self.choices), guess=self._guess
         )
+        self._widget.observe(lambda change: _guesses.update({asked: change.new}), "guess")
         return self._widget
 
     def _ipython_display_(self) -> None:
@@ -111,10 +125,11 @@ class Prediction:
 
     def __str__(self) -> str:
         left, right = "[]" if self.several else "()"
-        lines = [f"? {self.question}"]
+        lines = [front.wrapped(f"? {self.question}", "  ")]
         boxes = [f"{left}{'x' if c in self.guess else ' '}{right} {c}" for c in self.choices]
         if boxes:
-            lines.append("  " + "   ".join(boxes))
+            joined = "   ".join(box.replace(" ", _KEPT) for box in boxes)
+            lines.append(front.wrapped(joined, "  ", "  ").replace(_KEPT, " "))
         elif self.guess:
             lines.append(f"  {self.guess[0]}")
         return "\n".join(lines)
@@ -155,16 +170,30 @@ def predict(
         guess = guess if links is True else links
     if not question and not links:
         raise ValueError('ask something: predict("Does it die?", ["yes", "no"]).')
-    names = [str(choice) for choice in choices]
-    one = guess is None or isinstance(guess, str) or not several
-    guesses = [] if guess is None else [str(guess)] if one else [str(g) for g in guess]
+    argument.whole_characters("question", str(question), "strict")
+    names = _words("choices", choices)
+    one = isinstance(guess, str) or not several
+    what = "links" if links else "guess"
+    guesses = [] if guess is None else _words(what, [guess] if one else guess)
     for name in guesses:
         if names and name not in names:
-            raise ValueError(f"{name!r} is none of the choices: {', '.join(names)}.")
+            raise ValueError(_none_of(name, names))
     guesses = [name for name in names if name in guesses] or guesses
     made = Prediction(question or _LINKS_QUESTION, names, several, guesses)
     made._show()
     return made
+
+
+def _none_of(word: str, choices: Sequence[str]) -> str:
+    others = ALSO if tuple(choices) == LINKS else {}
+    return no_such(f"{word!r:.80} is none of the choices", word, choices, others, "")
+
+
+def _words(name: str, given: Any) -> list[str]:
+    """A list of answers, each as the text that it is shown as."""
+    if isinstance(given, bool) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} must be a list of answers, not {given!r:.80}.")
+    return [argument.whole_characters(name, str(one), "strict") for one in given]
 
 
 def _links(pid: int | str) -> dict[str, str]:
@@ -189,7 +218,7 @@ def _links(pid: int | str) -> dict[str, str]:
 def _changed(before: dict[str, str], told: Any) -> list[str]:
     pid = told.pid if isinstance(told, Sandbox) else told
     if isinstance(pid, bool) or not isinstance(pid, int):
-        raise TypeError(f"told must be a sandbox or a pid, not {type(told).__name__}.")
+        raise TypeError(f"told must be a sandbox or a pid, not {told!r:.80}.")
     now = _links(pid)
     return [link for link in LINKS if now.get(link) != before.get(link)]
 

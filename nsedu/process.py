@@ -10,29 +10,26 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import termios
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO
+from typing import IO, Any
 
-from nsedu import client, explain, wire
-from nsedu.procfs import pid_of
+from nsedu import argument, client, explain, interrupts, messages, plan, wire
+from nsedu.brief import Brief
+from nsedu.output import KEPT, Allowance, check_limit
 
 
-class CommandFailed(subprocess.CalledProcessError):
+class CommandFailed(Brief, subprocess.CalledProcessError):
     """A command in a sandbox ended with a status other than 0; says what it wrote to its stderr."""
 
     def __str__(self) -> str:
         said = (self.stderr or "").strip()
-        return super().__str__() + (f"\n{said}" if said else "")
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"CommandFailed: {self}"]
+        first = super().__str__() if self.returncode else f"Command {self.cmd!r} ended with 0."
+        return first + (f"\n{said}" if said else "")
 
 
-class CommandTimedOut(subprocess.TimeoutExpired):
+class CommandTimedOut(Brief, subprocess.TimeoutExpired):
     """A command in a sandbox ran longer than allowed and was killed with its process group."""
 
     def __str__(self) -> str:
@@ -41,35 +38,19 @@ class CommandTimedOut(subprocess.TimeoutExpired):
             " Give it longer with timeout=, or start it with popen()."
         )
 
-    def _render_traceback_(self) -> list[str]:
-        return [f"CommandTimedOut: {self}"]
 
+class CompletedProcess(subprocess.CompletedProcess[str]):
+    """What `Sandbox.run` returns: at the end of a cell, a notebook shows what was written."""
 
-def arguments(cmd: str | Sequence[str]) -> list[str]:
-    """A command as an argument list: a string is bash's, a list is executed as it is.
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from nsedu import last_line
 
-    Raises:
-        TypeError, ValueError: it is neither, or empty.
-    """
-    if isinstance(cmd, str):
-        if "\0" in cmd:
-            raise ValueError("cmd must not contain a NUL character.")
-        return ["bash", "-c", cmd]
-    if not isinstance(cmd, (list, tuple)) or not all(
-        isinstance(w, (str, os.PathLike)) for w in cmd
-    ):
-        raise TypeError(f"cmd must be a string for bash or a list of strings, not {cmd!r}.")
-    if not cmd:
-        raise ValueError("cmd is empty: name the program to run.")
-    words = [os.fspath(word) for word in cmd]
-    if any("\0" in word for word in words):
-        raise ValueError("cmd must not contain a NUL character.")
-    return words
+        return last_line.of_result(self)
 
 
 def environment(agent: client.Agent) -> dict[str, str] | None:
     """The variables for a command: None (the agent's own) unless the notebook changed some."""
-    return None if dict(os.environ) == agent.environment else client.environment()
+    return None if dict(os.environb) == agent.environment else client.environment()
 
 
 def gather(
@@ -78,8 +59,9 @@ def gather(
     timeout: float,
     what: str | Sequence[str],
     who: str,
+    feed: tuple[int, Callable[[], bool]] | None = None,
 ) -> int:
-    """Wait for a child to end while passing on what it writes.
+    """Wait for a child to end while passing on what it writes, and what it is to read.
 
     When it has ended, what stands in the pipes is still read, but a background process that keeps
     them open is not waited for.
@@ -90,6 +72,7 @@ def gather(
         timeout: seconds until the process group is killed.
         what: the command, for the error.
         who: the sandbox, for the error.
+        feed: a descriptor, and what to call when it can be written to, until that returns True.
 
     Returns:
         The exit status, negative for a signal.
@@ -97,35 +80,43 @@ def gather(
     Raises:
         CommandTimedOut: it ran too long.
         NamespaceError: it could not be started, or the sandbox has died.
+        Wrong: what came is no answer of a server.
     """
     poll = select.poll()
     for fd in (reply.fileno(), *pipes):
         poll.register(fd, select.POLLIN)
+    if feed is not None:
+        poll.register(feed[0], select.POLLOUT)
     deadline = time.monotonic() + timeout
     try:
         while True:
             remaining = deadline - time.monotonic()
-            ready = [fd for fd, _ in poll.poll(min(max(0, remaining), client.NAP) * 1000)]
+            with interrupts.awaiting():
+                ready = [fd for fd, _ in poll.poll(min(max(0, remaining), client.NAP) * 1000)]
             if not ready and remaining > client.NAP:
                 continue
             # Past the deadline only the end of the command counts, or endless output would go on.
             if not ready or (remaining <= 0 and reply.fileno() not in ready):
                 raise CommandTimedOut(what, timeout)
             for fd in ready:
+                if feed is not None and fd == feed[0]:
+                    if feed[1]():
+                        poll.unregister(fd)
+                    continue
                 if fd != reply.fileno():
                     if data := os.read(fd, 65536):
                         pipes[fd](data)
                     else:
                         poll.unregister(fd)
                     continue
-                received = wire.receive(reply)
+                received = messages.hear(reply, "exit", "failed")
                 if received is None:
                     raise client.gone("use the sandbox", who)
-                message = received[0]
-                if "failed" in message:
-                    raise explain.error(message)
+                word, fields, _ = received
+                if word == "failed":
+                    raise explain.error(explain.heard(fields))
                 _drain(pipes)
-                return int(message["exit"])
+                return int(fields["exit"])
     finally:
         reply.close()  # if the child still runs, this ends it
         for fd in pipes:
@@ -155,26 +146,29 @@ class Process:
 
     def __init__(
         self, args: str | Sequence[str], reply: socket.socket, fds: tuple[int, int, int],
-        box: object, timeout: float,
+        box: Any, timeout: float,
     ) -> None:  # fmt: skip
-        self.args, self._reply = args, reply
-        self._box = box  # which is not forgotten, and so does not end, while its process is held
+        self.args, self._reply, self._box = args, reply, box  # which lives as long as its process
         self.returncode: int | None = None
-        self.stdin: IO[str] = os.fdopen(fds[0], "w")
-        self.stdout: IO[str] = os.fdopen(fds[1], errors="replace")
-        self.stderr: IO[str] = os.fdopen(fds[2], errors="replace")
+        self.stdin: IO[str] = os.fdopen(fds[0], "w", encoding="utf-8")
+        self.stdout: IO[str] = os.fdopen(fds[1], encoding="utf-8", errors="replace")
+        self.stderr: IO[str] = os.fdopen(fds[2], encoding="utf-8", errors="replace")
         try:
             if not client.wait(reply.fileno(), timeout):
                 raise client.no_answer("exec", timeout, repr(box))
             with client.room("exec"):
-                received = wire.receive(reply)
+                received = messages.hear(reply, "started", "failed")
             if received is None:
                 raise client.gone("use the sandbox", repr(box))
-            if "failed" in received[0]:
-                raise explain.error(received[0])
-            self._pidfd = received[1][0]
+            word, fields, started = received
+            if word == "failed":
+                raise explain.error(explain.heard(fields))
+            self._pidfd = started[0]
             with client.room("exec"):
-                self.pid = pid_of(self._pidfd)
+                self.pid = client.pid_of_child(self._pidfd, box.pid)
+        except messages.Wrong as wrong:
+            self._close()
+            raise box._distrust(wrong) from None
         except BaseException:
             self._close()
             raise
@@ -185,13 +179,18 @@ class Process:
 
     def _take(self, flags: int = 0) -> None:
         """Read the outcome off the reply socket, if it is there."""
-        received = wire.receive(self._reply, flags | socket.MSG_DONTWAIT)
-        if received is not None and "failed" in received[0]:
+        try:
+            flags |= socket.MSG_DONTWAIT
+            received = messages.hear(self._reply, "exit", "failed", flags=flags)
+        except messages.Wrong as wrong:
             self._close()
-            raise explain.error(received[0])
-        if flags:
+            raise self._box._distrust(wrong) from None
+        if received is not None and received[0] == "failed":
+            self._close()
+            raise explain.error(explain.heard(received[1]))
+        if flags & socket.MSG_PEEK:
             return
-        self.returncode = -signal.SIGKILL if received is None else int(received[0]["exit"])
+        self.returncode = -signal.SIGKILL if received is None else received[1]["exit"]
 
     def poll(self) -> int | None:
         """The exit status, or None while it runs."""
@@ -200,12 +199,18 @@ class Process:
                 self._take()
         return self.returncode
 
+    @interrupts.whole
     def wait(self, timeout: float | None = 30) -> int:
         """Wait for its end, at most `timeout` seconds; returns the exit status.
+
+        Args:
+            timeout: 0 only looks; None waits as long as it takes.
 
         Raises:
             subprocess.TimeoutExpired: it still runs; it is left running.
         """
+        if timeout is not None and timeout != 0:
+            timeout = plan.seconds(timeout)
         if self.returncode is None:
             if not client.wait(self._reply.fileno(), 1e6 if timeout is None else timeout):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
@@ -214,10 +219,15 @@ class Process:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to its process group; one that has ended is no error."""
+        """Send a signal to its process group; one that has ended is no error.
+
+        Args:
+            number: 1 to 64, or one of `signal.Signals`; 0 sends nothing (kill(2)).
+        """
+        number = argument.signal_number(number)
         if self.poll() is None:
             with contextlib.suppress(OSError):
-                wire.send(self._reply, {"kill": int(number)})
+                wire.send(self._reply, {"kill": number})
 
     def terminate(self) -> None:
         """Send SIGTERM to its process group."""
@@ -227,38 +237,74 @@ class Process:
         """Send SIGKILL to its process group."""
         self.send_signal(signal.SIGKILL)
 
-    def communicate(self, input: str | None = None, timeout: float = 30) -> tuple[str, str]:
+    @interrupts.whole
+    def communicate(
+        self, input: str | None = None, timeout: float = 30, output_limit: int | None = KEPT
+    ) -> tuple[str, str]:
         """Send `input`, read all output, wait for the end; returns (stdout, stderr).
+
+        Args:
+            input: a text, or None.
+            timeout: seconds until its process group is killed.
+            output_limit: bytes of output after which it is, too; None for no limit.
 
         Raises:
             CommandTimedOut: it took longer; it has been killed.
+            OutputTooLong: it wrote more; it has been killed.
         """
-        # In a thread of its own: the command may write before it has read all.
-        writer = threading.Thread(target=self._write, args=(input,), daemon=True)
-        writer.start()
+        argument.check_input(input)
+        timeout = plan.seconds(timeout)
+        allowed = Allowance(self.args, check_limit(output_limit))
         out, err = bytearray(), bytearray()
         sinks: dict[int, Callable[[bytes], object]] = {
-            os.dup(self.stdout.fileno()): out.extend,
-            os.dup(self.stderr.fileno()): err.extend,
+            os.dup(self.stdout.fileno()): allowed.sink(out.extend),
+            os.dup(self.stderr.fileno()): allowed.sink(err.extend),
         }
         if self.poll() is not None:
             _drain(sinks)
             for fd in sinks:
                 os.close(fd)
         else:
-            self.returncode = gather(self._reply, sinks, timeout, self.args, repr(self._box))
-        writer.join()
+            who, feed = repr(self._box), self._feed(input or "")
+            try:
+                self.returncode = gather(self._reply, sinks, timeout, self.args, who, feed)
+            except messages.Wrong as wrong:
+                self._close()
+                raise self._box._distrust(wrong) from None
+            except BaseException:  # which has killed it
+                self.returncode = -signal.SIGKILL
+                self._close()
+                raise
         self._close()
         return out.decode(errors="replace"), err.decode(errors="replace")
 
-    def _write(self, text: str | None) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it has ended, or was closed meanwhile
-            if text:
-                self.stdin.write(text)
-            self.stdin.close()
+    def _feed(self, text: str) -> tuple[int, Callable[[], bool]] | None:
+        """For `gather`: write a text to its input bit by bit, as fast as it reads, and close it."""
+        if self.stdin.closed:
+            return None
+        fd, left = self.stdin.fileno(), memoryview(text.encode())
+        os.set_blocking(fd, False)
+
+        def write() -> bool:
+            nonlocal left
+            try:
+                self.stdin.flush()  # what was written before
+                while left:
+                    left = left[os.write(fd, left) :]
+            except BlockingIOError:
+                return False
+            except OSError:  # it reads no more
+                pass
+            with contextlib.suppress(OSError):
+                self.stdin.close()
+            return True
+
+        return fd, write
 
     def _close(self) -> None:
         self._reply.close()
+        if not self.stdin.closed:  # what it has not read shall not hold us up
+            os.set_blocking(self.stdin.fileno(), False)
         for stream in (self.stdin, self.stdout, self.stderr):
             with contextlib.suppress(OSError):
                 stream.close()
@@ -267,6 +313,7 @@ class Process:
                 os.close(self._pidfd)
             del self._pidfd
 
+    @interrupts.whole
     def close(self) -> None:
         """Kill its process group if it still runs, wait for it, and close the streams."""
         if self.returncode is None:
@@ -282,23 +329,14 @@ class Process:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "stderr"):
+        if hasattr(self, "_pidfd"):  # no more than needed, for an interrupt in here would be lost
             self._close()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from nsedu import last_line
+
+        return last_line.of_process(self)
 
     def __repr__(self) -> str:
         state = "running" if self.returncode is None else f"ended with {self.returncode}"
         return f"<Process {self.args!r} in {self._box!r}, {state}>"
-
-
-def show(stream: str) -> Callable[[bytes], None]:
-    """A sink that prints to "stdout" or "stderr" of the notebook, whole characters at a time."""
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def sink(data: bytes) -> None:
-        target = getattr(sys, stream)
-        target.write(decoder.decode(data))
-        target.flush()
-
-    return sink

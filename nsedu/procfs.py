@@ -13,10 +13,10 @@ VANISHED = (FileNotFoundError, ProcessLookupError)
 READ = os.O_RDONLY | os.O_CLOEXEC
 DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 CHILDREN = "/proc/thread-self/children"  # with CONFIG_PROC_CHILDREN
-PF_KTHREAD = 0x00200000  # <linux/sched.h>: field 9 of /proc/PID/stat
+PF_KTHREAD, PF_EXITING = 0x00200000, 0x4  # <linux/sched.h>: field 9 of /proc/PID/stat
 
 
-def parse_stat(stat: bytes) -> tuple[str, int, int, int, bytes]:
+def parse_stat(stat: bytes) -> tuple[str, int, int, int, bytes, bool]:
     """Parse the content of /proc/PID/stat (proc_pid_stat(5)).
 
     The name stands in brackets and may contain anything, brackets and newlines too; but only
@@ -24,12 +24,25 @@ def parse_stat(stat: bytes) -> tuple[str, int, int, int, bytes]:
 
     Returns:
         The kernel's short name, the parent's pid, the flags (`PF_KTHREAD` marks a kernel thread),
-        the number of threads, and the start time (clock ticks after boot, as it stands there).
+        the number of threads, the start time (clock ticks after boot, as it stands there), and
+        whether it is a zombie: all of it has ended, and its parent has yet to reap it.
     """
     head, _, tail = stat.rpartition(b") ")
     fields = tail.split(b" ", 20)
     name = head.partition(b"(")[2].decode("utf-8", "surrogateescape")
-    return name, int(fields[1]), int(fields[6]), int(fields[17]), fields[19]
+    threads = int(fields[17])
+    # Where only the first thread has ended, its state is Z, too, but others are left.
+    zombie = fields[0] in b"ZX" and threads <= 1
+    return name, int(fields[1]), int(fields[6]), threads, fields[19], zombie
+
+
+def is_ending(pid: int) -> bool:
+    """Whether a process has ended or is about to: what /proc has of it is root's alone by then."""
+    try:
+        _, _, flags, _, _, zombie = parse_stat(read(f"/proc/{pid}/stat"))
+    except VANISHED:
+        return True
+    return zombie or bool(flags & PF_EXITING)
 
 
 def parse_nspid(status: bytes) -> tuple[int, ...]:
@@ -62,11 +75,48 @@ def read(path: str | bytes, directory: int | None = None) -> bytes:
         os.close(fd)
 
 
-def pid_of(pidfd: int) -> int:
-    """The pid behind a pidfd, as /proc here calls it; -1 when it has ended (pidfd_open(2))."""
-    fields = read(f"/proc/self/fdinfo/{pidfd}")
+def pid_of(pidfd: int, proc: int | None = None) -> int:
+    """The pid behind a pidfd, as /proc calls it; -1 when it has ended (pidfd_open(2)).
+
+    Args:
+        pidfd: of this process.
+        proc: an open /proc; None for the one that is mounted here.
+    """
+    own = "/proc/self" if proc is None else "self"
+    fields = read(f"{own}/fdinfo/{pidfd}", proc)
     start = fields.index(b"\nPid:") + 5
     return int(fields[start : fields.index(b"\n", start)])
+
+
+def own_pid() -> int | None:
+    """This process's pid, as /proc here calls it: None if it does not show this process.
+
+    A /proc shows the pid namespace of whoever mounted it (pid_namespaces(7), "/proc and PID
+    namespaces"), which after a bare ``unshare --pid --fork`` is another one.
+
+    Raises:
+        FileNotFoundError: no /proc is mounted.
+    """
+    os.lstat("/proc/self")
+    try:
+        return int(os.readlink("/proc/self"))
+    except FileNotFoundError:
+        return None
+
+
+def pid_here(pid: int) -> int:
+    """What /proc here calls a process that has this pid for us; the same if no /proc can tell.
+
+    Raises:
+        ProcessLookupError: it has ended and was reaped.
+    """
+    pidfd = os.pidfd_open(pid)
+    try:
+        return pid_of(pidfd)
+    except FileNotFoundError:
+        return pid
+    finally:
+        os.close(pidfd)
 
 
 def all_pids() -> list[int]:

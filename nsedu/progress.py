@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from nsedu.course import chapters
 from nsedu.exercises import EXERCISES
-from nsedu.solved import all_solved
+from nsedu.solved import Answered, all_answered, all_solved
 from nsedu.table import Table
 
 SOLVED, OPEN = "✔", "○"
@@ -24,11 +24,13 @@ class Line(NamedTuple):
         notebook: its path from here; "" if the chapter's notebook is not at hand.
         title: the chapter's heading.
         exercises: their ids, in order.
+        quizzes: their names, in order.
     """
 
     notebook: str
     title: str
     exercises: Sequence[str]
+    quizzes: Sequence[str] = ()
 
 
 class Progress(Table):
@@ -37,15 +39,28 @@ class Progress(Table):
     Args:
         lines: the chapters.
         solved: the ids of the exercises that are solved.
+        scores: quiz → its score, for those that are answered.
     """
 
-    def __init__(self, lines: Sequence[Line], solved: set[str]) -> None:
-        self._lines, self._solved = lines, solved
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        solved: set[str],
+        scores: Mapping[str, Answered] | None = None,
+    ) -> None:
+        self._lines, self._solved, self._scores = lines, solved, scores or {}
+        self._asks = any(line.quizzes for line in lines)
         rows = [
-            (line.title, self._count(line), "  ".join(map(self._marked, line.exercises)))
+            (
+                line.title,
+                self._count(line),
+                "  ".join(map(self._marked, line.exercises)),
+                *self._score(line),
+            )
             for line in lines
         ]
-        super().__init__(("chapter", "solved", f"exercises: {SOLVED} solved, {OPEN} not yet"), rows)
+        heads = ["chapter", "solved", f"exercises: {SOLVED} solved, {OPEN} not yet"]
+        super().__init__(heads + ["quiz: right at once"] * self._asks, rows)
 
     def _marked(self, id: str) -> str:
         return f"{SOLVED if id in self._solved else OPEN} {id}"
@@ -53,6 +68,12 @@ class Progress(Table):
     def _count(self, line: Line) -> str:
         done = sum(id in self._solved for id in line.exercises)
         return f"{done} of {len(line.exercises)}" if line.exercises else ""
+
+    def _score(self, line: Line) -> list[str]:
+        """What there is to say of its quizzes, if any line has some."""
+        told = [self._scores.get(name) for name in line.quizzes]
+        words = ["not yet" if one is None else f"{one.right} of {one.of}" for one in told]
+        return [", ".join(words)] * self._asks
 
     def _repr_html_(self) -> str:
         left = "style='text-align:left; vertical-align:top'"
@@ -62,7 +83,7 @@ class Progress(Table):
             if line.notebook:
                 title = f"<a href='{html.escape(line.notebook)}'>{title}</a>"
             marks = " ".join(map(self._chip, line.exercises))
-            cells = (title, self._count(line), marks)
+            cells = (title, self._count(line), marks, *map(html.escape, self._score(line)))
             body += "<tr>" + "".join(f"<td {left}>{cell}</td>" for cell in cells) + "</tr>"
         head = "".join(f"<th {left}>{word}</th>" for word in self.columns)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -80,7 +101,7 @@ class Progress(Table):
 
 
 def progress(directory: str | os.PathLike[str] = ".") -> Progress:
-    """Which exercises are solved, chapter by chapter.
+    """Which exercises are solved and how the quizzes went, chapter by chapter.
 
     They are remembered for you, not for a notebook: see `nsedu.solved`.  Forget them with
     `reset_progress`.
@@ -89,10 +110,11 @@ def progress(directory: str | os.PathLike[str] = ".") -> Progress:
         directory: where the notebooks lie; the one a notebook runs in unless given.  Without any
             there, the exercises are listed all the same, by what they are about.
     """
-    return Progress(_lines(directory), set(all_solved()))
+    scores = all_answered()
+    return Progress(_lines(directory, scores), set(all_solved()), scores)
 
 
-def _lines(directory: str | os.PathLike[str]) -> list[Line]:
+def _lines(directory: str | os.PathLike[str], scores: Mapping[str, Answered]) -> list[Line]:
     found = chapters(directory)
     # Chapter 0 shows an exercise of chapter 2: it belongs to the last to ask for it.
     home = {id: chapter.notebook for chapter in found for id in chapter.exercises}
@@ -102,11 +124,15 @@ def _lines(directory: str | os.PathLike[str]) -> list[Line]:
                 os.path.relpath(os.path.join(directory, chapter.notebook)),
                 chapter.title,
                 [id for id in chapter.exercises if home[id] == chapter.notebook],
+                chapter.quizzes,
             )
             for chapter in found
         ]
-    kinds = dict.fromkeys(map(_kind, EXERCISES))
-    return [Line("", kind, [id for id in EXERCISES if _kind(id) == kind]) for kind in kinds]
+    kinds = dict.fromkeys([*map(_kind, EXERCISES), *scores])
+    return [
+        Line("", kind, [id for id in EXERCISES if _kind(id) == kind], [kind] * (kind in scores))
+        for kind in kinds
+    ]
 
 
 def _kind(id: str) -> str:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nsedu import nstypes
-from nsedu.nstypes import LINKS
+from nsedu.nstypes import LINKS, TYPE_OF_LINK
 
 
 class Pin(NamedTuple):
@@ -39,7 +39,8 @@ class Namespace:
 
     Attributes:
         type: one of the eight names of `nstypes`.
-        ns: the inode number in nsfs, which is its identity for as long as it lives.
+        ns: the inode number in nsfs, which is its identity for as long as it lives; the next one
+            to be made may get it then.
         parent: inode number of the parent (pid and user types), None where there is none to see.
         owner: inode number of the owning user namespace, None where it cannot be seen.  For a user
             namespace the owner is its parent.
@@ -47,6 +48,10 @@ class Namespace:
             creator), as the reader sees it; None where it cannot be seen.
         members: pids of the processes in it, ascending, as the reader sees them.
         pins: everything found that keeps it alive.
+        id: the number that no other namespace gets until the next boot (NS_GET_ID of ioctl_nsfs(2),
+            Linux 6.18); None where it is not known.
+        netnsid: of a network namespace in a deep look the id by which the reader's own knows it, -1
+            if it has none there (RTM_GETNSID of rtnetlink(7)); else None.
     """
 
     type: str
@@ -56,6 +61,8 @@ class Namespace:
     uid: int | None = None
     members: tuple[int, ...] = ()
     pins: tuple[Pin, ...] = ()
+    id: int | None = None
+    netnsid: int | None = None
 
 
 class Process(NamedTuple):
@@ -73,6 +80,8 @@ class Process(NamedTuple):
         threads: how many threads it has.
         links: the ten links of /proc/PID/ns: name → inode number; empty when unreadable.
         role: what it is to the course: "this notebook", "agent", 'sandbox "web"'; "" otherwise.
+        zombie: whether it has ended, and its parent has yet to reap it.  It has left all its
+            namespaces but pid and user, starts nothing, and has no command line any more.
     """
 
     pid: int
@@ -84,6 +93,7 @@ class Process(NamedTuple):
     threads: int = 1
     links: Mapping[str, int] = MappingProxyType({})
     role: str = ""
+    zombie: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class Snapshot:
         namespaces: by (type, inode number), in catalogue order, then in order of first appearance.
         scope: what was asked for: "mine", "machine" or a pid.
         deep: whether threads, open descriptors, bind mounts and sockets were looked at.
-        unread: what could not be read: reason → how many.
+        unread: what could not be read: reason → how many, 0 where that cannot be known.
     """
 
     processes: dict[int, Process]
@@ -125,12 +135,24 @@ class Snapshot:
     deep: bool = False
     unread: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("processes", "namespaces", "unread"):
+            if not isinstance(value := getattr(self, name), Mapping):
+                raise TypeError(f"{name} must be a dictionary of records, not {value!r:.80}.")
+
     def of_type(self, name: str) -> list[Namespace]:
-        """The namespaces of one type, in order of first appearance."""
+        """The namespaces of one type, in order of first appearance.
+
+        Raises:
+            ValueError: there is no such type.
+        """
+        nstypes.get(name)
         return [ns for ns in self.namespaces.values() if ns.type == name]
 
     def children(self, pid: int) -> list[Process]:
         """The processes whose parent is ``pid``, by pid."""
+        if not isinstance(pid, int):
+            raise TypeError(f"pid must be a process's number, not {pid!r:.80}.")
         return list(self._families.get(pid, ()))
 
     @functools.cached_property
@@ -141,14 +163,32 @@ class Snapshot:
             families.setdefault(process.ppid, []).append(process)
         return families
 
+    def replaced(self, other: Snapshot) -> set[tuple[str, int]]:
+        """Numbers that belong to another namespace in the other snapshot: (type, inode number).
+
+        The kernel gives the number of a namespace that has gone to the next one.  Only ids tell
+        them apart; where one of the two is not known, they count as the same.
+        """
+        return {
+            key
+            for key, one in self.namespaces.items()
+            if one.id is not None
+            and (two := other.namespaces.get(key)) is not None
+            and two.id not in (None, one.id)
+        }
+
     def diff(self, other: Snapshot) -> list[Change]:
         """What changed from this snapshot to a later one.
+
+        A namespace whose number another one has now is told as one that has gone and one that is
+        new, see `replaced`.
 
         Raises:
             TypeError: ``other`` is not a Snapshot.
         """
         if not isinstance(other, Snapshot):
-            raise TypeError(f"other must be a Snapshot, not {type(other).__name__}.")
+            raise TypeError(f"other must be a Snapshot, not {other!r:.80}.")
+        replaced = self.replaced(other)
         changes = [
             Change("process", "gone", p) for pid, p in self.processes.items()
             if pid not in other.processes
@@ -160,13 +200,13 @@ class Snapshot:
                 continue
             for link in LINKS:
                 old, new = before.links.get(link), process.links.get(link)
-                if old != new:
+                if old != new or (TYPE_OF_LINK[link], old) in replaced:
                     changes.append(Change("link", "moved", process, link, old, new))
         for kind, ns in self.namespaces:
-            if (kind, ns) not in other.namespaces:
+            if (kind, ns) not in other.namespaces or (kind, ns) in replaced:
                 changes.append(Change("namespace", "gone", None, kind, ns, None))
         for kind, ns in other.namespaces:
-            if (kind, ns) not in self.namespaces:
+            if (kind, ns) not in self.namespaces or (kind, ns) in replaced:
                 changes.append(Change("namespace", "new", None, kind, None, ns))
         return changes
 
@@ -194,6 +234,8 @@ class Snapshot:
         Raises:
             ValueError: the text is not such a document; the message says what is wrong with it.
         """
+        if not isinstance(text, str | bytes):
+            raise TypeError(f"text must be what to_json() wrote, not {text!r:.80}.")
         try:
             data = json.loads(text)
             processes = [_process(p) for p in data["processes"]]
@@ -215,6 +257,7 @@ def _process(data: dict[str, Any]) -> Process:
         _of(int, number)
     for text in (process.name, process.command, process.role):
         _of(str, text)
+    _of(bool, process.zombie)
     for ns in process.links.values():
         _of(int, ns)
     return process
@@ -226,7 +269,8 @@ def _namespace(data: dict[str, Any]) -> Namespace:
     nstypes.get(namespace.type)
     for number in (namespace.ns, *namespace.members):
         _of(int, number)
-    for maybe in (namespace.parent, namespace.owner, namespace.uid, *(pin.pid for pin in pins)):
+    known = namespace.parent, namespace.owner, namespace.uid, namespace.id, namespace.netnsid
+    for maybe in (*known, *(pin.pid for pin in pins)):
         _of(int | None, maybe)
     for pin in pins:
         _of(str, pin.kind)
@@ -238,6 +282,10 @@ def _of(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is not what stands there")
     return value
+
+
+def _command(process: Process) -> str:
+    return process.command or process.name + (" (zombie)" if process.zombie else "")
 
 
 PIN_KINDS = ("process", "thread", "fd", "bind", "socket", "child", "owned")
@@ -252,7 +300,8 @@ def rows(snapshot: Snapshot, type: str | None = None) -> list[dict[str, Any]]:
 
     Returns:
         Dictionaries with the keys ns, type, nprocs, pid (lowest member or None), command (of that
-        member, None without one), uid, parent, owner, and pins (the kinds, each once).
+        member, its name if it has none, None without a member), uid, parent, owner, netnsid (as
+        lsns has it: a number as text, "unassigned", or None), and pins (the kinds, each once).
 
     Raises:
         ValueError: ``type`` is not one of the eight.
@@ -264,17 +313,18 @@ def rows(snapshot: Snapshot, type: str | None = None) -> list[dict[str, Any]]:
         if type is not None and ns.type != type:
             continue
         first = snapshot.processes[ns.members[0]] if ns.members else None
-        kinds = {pin.kind for pin in ns.pins}
+        kinds, id = {pin.kind for pin in ns.pins}, ns.netnsid
         listed.append(
             {
                 "ns": ns.ns,
                 "type": ns.type,
                 "nprocs": len(ns.members),
                 "pid": first.pid if first else None,
-                "command": (first.command or first.name) if first else None,
+                "command": _command(first) if first else None,
                 "uid": ns.uid,
                 "parent": ns.parent,
                 "owner": ns.owner,
+                "netnsid": None if id is None else "unassigned" if id < 0 else str(id),
                 "pins": [kind for kind in PIN_KINDS if kind in kinds],
             }
         )

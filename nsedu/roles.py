@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from nsedu.procfs import parse_stat
+from nsedu.procfs import parse_stat, read
 
 
 class Roles(dict[int, str]):
@@ -20,8 +20,7 @@ class Roles(dict[int, str]):
 
     def __setitem__(self, pid: int, role: str) -> None:
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                self._started[pid] = parse_stat(file.read())[4]
+            self._started[pid] = parse_stat(read(f"/proc/{pid}/stat"))[4]
         except OSError:  # it has ended already, so there is nothing to name
             self._started.pop(pid, None)
         super().__setitem__(pid, role)
@@ -33,6 +32,9 @@ class Roles(dict[int, str]):
 
 roles = Roles()
 """What sandboxes write into: ``roles[pid] = 'sandbox "web"'``, and ``del`` when they close."""
+
+unseen: set[int] = set()
+"""Processes of this one's own by which it looks: they are no part of what is seen."""
 
 
 def own_role() -> str:

@@ -10,6 +10,7 @@ import errno as _errno
 import os
 from typing import Any
 
+from nsedu import programs, syscalls
 from nsedu.errors import Reason
 from nsedu.nstypes import BY_NAME
 
@@ -19,6 +20,11 @@ DOCKER = (
     "start the container with --security-opt seccomp=unconfined"
     " --security-opt systempaths=unconfined, or use a virtual machine; " + README
 )
+
+
+def _need(type: str) -> str:
+    """A namespace type as a need in the doctor's words."""
+    return "userns" if type == "user" else type
 
 
 def missing_type(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason | None:
@@ -38,6 +44,7 @@ def missing_type(verb: str, name: str, number: int, facts: dict[str, Any]) -> Re
         f" Linux {kind.kernel}",
         f"/proc/self/ns/{name} does not exist",
         "use a kernel that has them: any current distribution's does, User-Mode Linux may not",
+        _need(name),
     )
 
 
@@ -62,6 +69,7 @@ def too_many(verb: str, name: str, number: int, facts: dict[str, Any]) -> Reason
             f"the sysctl {kind.sysctl} allows {limit} of this type per user here",
             f"/proc/sys/user/max_{name}_namespaces is {limit}",
             f"have root raise it (sysctl {kind.sysctl}=10000), or close sandboxes you do not need",
+            "" if limit or facts.get("depth") else _need(name),  # a sandbox may have set its own
         )
     if kind.hierarchical and facts.get("depth", 0) >= MOST_NESTED - 4:
         return Reason(
@@ -104,7 +112,12 @@ def seccomp(step: str, verb: str, number: int, facts: dict[str, Any]) -> Reason 
         f" {limit} and AppArmor's restriction is"
         f" {'on' if facts.get('apparmor') == '1' else 'not set'}",
         DOCKER,
+        _REFUSED.get(step, _need(step.partition(" ")[2])),
     )
+
+
+_REFUSED = {"fork": "userns", "clone": "userns", "mount private": "mnt", "sethostname": "uts"}
+"""Steps that do not say which type cannot be had when they are refused."""
 
 
 def distribution(
@@ -118,6 +131,7 @@ def distribution(
             "this system lets only root create user namespaces",
             "the sysctl kernel.unprivileged_userns_clone is 0",
             "have root run: sysctl kernel.unprivileged_userns_clone=1",
+            "userns",
         )
     stripped = (
         "unshare",
@@ -136,6 +150,7 @@ def distribution(
             "the sysctl kernel.apparmor_restrict_unprivileged_userns is 1",
             "have root run: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or install an"
             f" AppArmor profile with the userns rule for your Python; {README}",
+            "userns",
         )
     if name == "user" and facts.get("chroot"):
         return Reason(
@@ -155,8 +170,15 @@ def grants(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
         return Reason(
             f"a range of ids needs the program {step} and a grant in /etc/sub{kind}",
             f"{step} or a line for uid {os.getuid()} in /etc/sub{kind} was not found",
-            "as root: apt install uidmap, then usermod --add-subuids 100000-165535"
+            f"as root: {programs.remedy('newuidmap')}, then usermod --add-subuids 100000-165535"
             " --add-subgids 100000-165535 YOU; or do without: user=True maps one id",
+            "range",
+        )
+    if number == _errno.ETIMEDOUT:
+        return Reason(
+            f"{step} did not finish within 10 s and was ended",
+            "it may wait for a name service that does not answer (nsswitch.conf(5))",
+            "use user=True (one id), or try again",
         )
     why = f"the grant in /etc/sub{kind} does not cover the range, or {step} is not setuid root"
     if facts.get("no_new_privs"):
@@ -165,6 +187,35 @@ def grants(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
         f"{step} refused the range",
         why,
         "use user=True (one id), or ask the administrator for a setuid newuidmap and a grant",
+        "range",
+    )
+
+
+def lending(step: str) -> Reason | None:
+    """Root has no id to lend, or nobody to become."""
+    if step == "join unmapped":
+        return Reason(
+            "root becomes somebody of a user namespace that it joins, or else its owner would get a"
+            " process of root's; this one maps no id yet (user_namespaces(7))",
+            "its uid_map or its gid_map is empty",
+            "wait until its maps are written, or join it as the user whose it is",
+        )
+    if step == "join root's":
+        return Reason(
+            "who is in a user namespace that maps root's own id can be root outside, too"
+            " (user_namespaces(7)), and a sandbox of root's shall not be",
+            "0 is an outside id of its uid_map or its gid_map",
+            "join the process's other namespaces only, or ask for root's power with user=False",
+        )
+    if step != "lend":
+        return None
+    return Reason(
+        "what root starts here runs as an id that is nobody's outside, so that it can do no more to"
+        " the machine than an ordinary user; to become one takes CAP_SETUID and CAP_SETGID, and a"
+        " user namespace with more ids than one (user_namespaces(7))",
+        f"effective capabilities {syscalls.capget()[0]:#x}",
+        "run the notebook as an ordinary user, or give it the two capabilities; a sandbox can be"
+        " root's own by user=False",
     )
 
 
@@ -183,14 +234,16 @@ def mounts(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
     """A fresh file system would uncover what is covered."""
     if step not in ("mount proc", "mount sysfs") or number not in (_errno.EPERM, _errno.EACCES):
         return None
-    where = "/proc" if step == "mount proc" else "/sys"
-    masked = facts.get("masked") or []
+    where, without = ("/proc", "pid") if step == "mount proc" else ("/sys", "net")
+    masked = [path for path in facts.get("masked") or [] if path.startswith(where)]
     return Reason(
         f"parts of {where} are covered here, and a fresh one would uncover them"
         " (mount_namespaces(7), restrictions)",
         f"mounted over: {', '.join(masked[:4]) or 'below ' + where}",
-        "start the container with --security-opt systempaths=unconfined, or use a virtual machine;"
-        f" without that, make the sandbox with {'pid' if where == '/proc' else 'net'} but not mnt",
+        "start the container with --security-opt systempaths=unconfined (Podman: --security-opt"
+        f" unmask=ALL), or use a virtual machine; without that, make the sandbox with {without} but"
+        " not mnt",
+        "proc" if where == "/proc" else "",
     )
 
 
@@ -210,8 +263,9 @@ def control_groups(step: str, number: int, facts: dict[str, Any]) -> Reason | No
     return Reason(
         f"{rule} (cgroups(7))",
         f"the kernel said: {os.strerror(number)}",
-        "leave out limits=, run as root, or have a group delegated to you"
-        " (systemd-run --user --scope -p Delegate=yes jupyter lab)",
+        "leave out limits=, or begin with a group that is delegated to you:"
+        " systemd-run --user --scope -p Delegate=yes make lab",
+        "cgroup-write",
     )
 
 
@@ -243,6 +297,11 @@ def commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
             " count, some 146 years (time_namespaces(7), ERANGE)", "",
             "choose an offset above minus the time since boot, and below 146 years",
         )  # fmt: skip
+    if step == "answer":
+        return Reason(
+            "this is a bug of nsedu; the sandbox and what runs in it go on", "",
+            "use it in another way, and report the cell's code with this text",
+        )  # fmt: skip
     if step == "exec":
         rule, remedy = _EXEC.get(number, _EXEC[0])
         return Reason(rule.format(os.strerror(number)), "", remedy)
@@ -251,7 +310,7 @@ def commands(step: str, number: int, facts: dict[str, Any]) -> Reason | None:
             "the pid namespace has lost its first process, so nobody can be born in it any more"
             " (pid_namespaces(7))", "", "make a new sandbox",
         )  # fmt: skip
-    if step == "fork" and number == _errno.EAGAIN:
+    if step in ("fork", "agent") and number == _errno.EAGAIN:
         return Reason(
             "the number of processes is limited, by pids.max of a control group or RLIMIT_NPROC"
             " (fork(2))",

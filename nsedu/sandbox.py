@@ -13,9 +13,22 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nsedu import cgroups, client, errors, explain, joining, nstypes, plan, wire
+from nsedu import (
+    cgroups,
+    client,
+    errors,
+    explain,
+    interrupts,
+    joining,
+    members,
+    messages,
+    nstypes,
+    plan,
+    procfs,
+    syscalls,
+    wire,
+)
 from nsedu.errors import NamespaceError
-from nsedu.procfs import pid_of
 from nsedu.roles import roles
 from nsedu.running import Runner
 
@@ -31,11 +44,13 @@ class Namespace(NamedTuple):
         type: one of the eight names.
         ns: inode number, its identity while it lives.
         origin: "new" (made for this sandbox), "joined" (another sandbox's) or "inherited".
+        id: the number that no other namespace gets until the next boot (Linux 6.18), or None.
     """
 
     type: str
     ns: int
     origin: str
+    id: int | None = None
 
     @property
     def new(self) -> bool:
@@ -61,8 +76,10 @@ class Sandbox(Runner):
         hostname: its host name (needs "uts"); at most 64 bytes.
         join: another sandbox whose namespaces to enter, as far as ``types`` does not name them; or
             the pid of any process you may look at; or a mapping of type name → one of these.
-        user: True maps your own id to 0 inside; "range" maps the ids granted in /etc/subuid too;
-            False makes no user namespace unless named (root only).
+        user: True maps your own id to 0 inside; "range" maps the ids granted in /etc/subuid too.
+            Root lends it an id that is nobody's, or a block of them, so that root inside has no
+            power outside.  False makes no user namespace unless named, and may join one that maps
+            root's id (root only): what runs inside can then do to the machine whatever root can.
         boottime, monotonic: offsets of the two clocks in seconds (need "time").
         limits: any of {"pids": processes, "memory": bytes, "cpu": cores}, held by a control group
             that is made for the sandbox and removed with it (cgroups(7)); swap counts as memory.
@@ -70,6 +87,7 @@ class Sandbox(Runner):
 
     Attributes:
         pid: pid of its first process, as the notebook sees it.
+        root_uid: the user id that its first process has outside: who root inside is.
 
     Raises:
         NamespaceError: a step was refused; it says which, by which rule, and what to do.
@@ -78,6 +96,7 @@ class Sandbox(Runner):
 
     _id: str
 
+    @interrupts.whole
     def __init__(
         self,
         *types: str,
@@ -97,7 +116,7 @@ class Sandbox(Runner):
         plan.check(new, joined, hostname, boottime, monotonic, timeout)
         checked = cgroups.check_limits(limits)
         serial = next(_serial)
-        self.name = str(name) if name is not None else f"box{next(_nameless)}"
+        self.name = plan.name(name) if name is not None else f"box{next(_nameless)}"
         self.timeout = timeout
         self._outer = outer
         self._new, self._joined = frozenset(new), dict(joined)
@@ -105,7 +124,7 @@ class Sandbox(Runner):
         self.pid = self._pidfd = -1
         # Also the name of its control group; that of a sandbox inside begins with it.
         self._id = f"{outer._id}.{serial}" if outer else f"nsedu-{self._owner}-{serial}"
-        self._inner: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+        self._inner: weakref.WeakSet[Any] = weakref.WeakSet()  # what is closed with it
         self._namespaces: dict[str, Namespace] | None = None
         self._agent = outer._agent if outer is not None else client.agent()
         groups: dict[Runner | int, list[str]] = {}
@@ -115,6 +134,7 @@ class Sandbox(Runner):
             "op": "make",
             "plan": {
                 "range": user == "range",
+                "as root": user is False,
                 "id": self._id,
                 "limits": checked,
                 "types": new,
@@ -130,9 +150,20 @@ class Sandbox(Runner):
         with contextlib.ExitStack() as stack, client.room("start"):
             pidfds = [joining.pidfd_of(whom, stack) for whom in groups]
             self._control = self._make(message, pidfds, timeout)
+        limiter = self._agent.socket if checked else None
         self._finalizer = weakref.finalize(
-            self, _let_go, self._owner, self._control, self._pidfd, self.pid, self._server, self._id
-        )
+            self, _let_go, self._owner, self._control, self._pidfd, self.pid, self._server,
+            self._id, self._own(), limiter,
+        )  # fmt: skip
+        try:
+            self.root_uid = os.stat(f"/proc/{self.pid}").st_uid
+            if limiter is not None and self.root_uid != os.geteuid():
+                _await_reply(limiter, {"op": "delegate", "id": self._id})
+        except BaseException as error:
+            self.close()
+            if isinstance(error, FileNotFoundError):  # it was killed, and its maker has reaped it
+                raise client.gone("start", f"the first process of {self!r}") from None
+            raise
         if outer is not None:
             outer._inner.add(self)
 
@@ -147,36 +178,81 @@ class Sandbox(Runner):
             # Its maker sends a pidfd as soon as the process exists, the process itself says when
             # it is ready; which of them comes first is open.
             heard: set[str] = set()
-            while not {"born", "ready"} <= heard:
-                word, fds = self._hear(control, deadline)
-                heard |= word.keys()
-                if "failed" in word:
-                    raise explain.error(word, depth=_depth(self._outer))
-                if "born" in word:
+            while heard != {"born", "ready"}:
+                word, fields, fds = self._hear(control, {"born", "ready"} - heard, deadline)
+                heard.add(word)
+                if word == "failed":
+                    raise explain.error(explain.heard(fields), depth=_depth(self._outer))
+                if word == "born":
                     self._pidfd = fds[0]
-                    self.pid = pid_of(self._pidfd)
+                    self.pid = client.pid_of_child(
+                        self._pidfd, self._outer.pid if self._outer else 0
+                    )
                     self._introduce()
+                    if message["plan"]["limits"]:
+                        self._limit(message["plan"]["limits"], control, deadline)
         except BaseException as error:
-            control.close()
+            if isinstance(error, messages.Wrong):
+                error = client.untrue(repr(self), error)
             gone = isinstance(error, NamespaceError) and error.errno == errno.ESRCH
-            _have_it_ended(self._server, self._id, self._pidfd, force=not gone)
-            if self._pidfd >= 0:
-                os.close(self._pidfd)
-                roles.pop(self.pid, None)
-            raise
+            with interrupts.held(closing=True):  # or the next one would leave a descriptor behind
+                control.close()
+                believed = self._pidfd if self.pid >= 0 else -1  # or it may be anybody's
+                _have_it_ended(self._server, self._id, believed, force=not gone)
+                if self._pidfd >= 0:
+                    os.close(self._pidfd)
+                    roles.pop(self.pid, None)
+            raise error from None
         return control
+
+    def _own(self) -> dict[str, int]:
+        """The namespaces by which orphans are known; none where they end with a pid namespace."""
+        if "pid" in self._new or "pid" in self._joined:
+            return {}
+        return members.namespaces(self.pid, self._new)
+
+    def _limit(self, limits: Mapping[str, float], control: socket.socket, deadline: float) -> None:
+        """Have the agent put the first process, which waits for it, into its control group."""
+        outer = self._outer._id if self._outer is not None else ""
+        message = {"op": "limit", "id": self._id, "outer": outer, "limits": dict(limits)}
+        try:
+            reply = client.request(self._agent.socket, message, [self._pidfd])
+        except ConnectionError:
+            raise client.gone("cgroup", "the agent") from None
+        with contextlib.closing(reply):
+            word, fields, _ = self._hear(reply, {"limited"}, deadline)
+        if word == "failed":
+            raise explain.error(explain.heard(fields))
+        with contextlib.suppress(ProcessLookupError):  # somebody has killed it already
+            roles[procfs.pid_here(fields["keeper"])] = "keeper of control groups"
+        with contextlib.suppress(OSError):  # that it has ended is heard next
+            wire.send(control, {"op": "go on"})
 
     def _introduce(self) -> None:
         """Tell the pictures what it is called."""
         roles[self.pid] = f'sandbox "{self.name}"'
 
-    def _hear(self, control: socket.socket, deadline: float) -> tuple[dict[str, Any], list[int]]:
+    def _hear(
+        self, control: socket.socket, expected: set[str], deadline: float
+    ) -> tuple[str, dict[str, Any], list[int]]:
         if not client.wait(control.fileno(), deadline - time.monotonic()):
             raise client.no_answer("start", self.timeout, repr(self))
-        received = wire.receive(control)
+        # A sandbox that joins others' may be in the hands of who is there before it is born to us;
+        # but the kernel tells whether it is the agent that speaks of the birth.
+        senders = {} if self._outer else {"born": self._agent.process.pid}
+        with client.room("start"):
+            received = messages.hear(control, *expected, "failed", senders=senders)
         if received is None:
             raise client.gone("start", f"the first process of {self!r}")
         return received
+
+    def _distrust(self, wrong: messages.Wrong) -> NamespaceError:
+        if client.wait(self._pidfd, 0):
+            return client.gone("use the sandbox", repr(self))
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        self.close()
+        return client.untrue(repr(self), wrong)
 
     def _maker(self) -> str:
         return repr(self._outer) if self._outer is not None else "the agent"
@@ -211,11 +287,15 @@ class Sandbox(Runner):
             found = {}
             for kind in nstypes.NAMES:
                 with contextlib.suppress(FileNotFoundError):
-                    text = os.readlink(f"/proc/{self.pid}/ns/{kind}")
+                    file = syscalls.nsfd(self.pid, kind)
                     origin = "new" if kind in self._new else (
                         "joined" if kind in self._joined else "inherited"
                     )  # fmt: skip
-                    found[kind] = Namespace(kind, int(text[len(kind) + 2 : -1]), origin)
+                    number, id = os.fstat(file).st_ino, None
+                    with contextlib.suppress(OSError):  # an older kernel
+                        id = syscalls.ns_get_id(file)
+                    os.close(file)
+                    found[kind] = Namespace(kind, number, origin, id)
             self._namespaces = found
         return self._namespaces
 
@@ -248,10 +328,22 @@ class Sandbox(Runner):
     def __repr__(self) -> str:
         return f'sandbox "{self.name}"'
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from nsedu import last_line
 
+        if not self._finalizer.alive:
+            state = "closed, and all it held has ended"
+        else:
+            ended = self._owner == os.getpid() and client.wait(self._pidfd, 0)
+            state = "its first process has ended, and all it held" if ended else "running"
+        return last_line.of_sandbox(self, state)
+
+
+@interrupts.closing
 def _let_go(
-    owner: int, control: socket.socket, pidfd: int, pid: int, server: socket.socket, identity: str
-) -> None:
+    owner: int, control: socket.socket, pidfd: int, pid: int, server: socket.socket, identity: str,
+    own: dict[str, int], limiter: socket.socket | None,
+) -> None:  # fmt: skip
     """What closing a sandbox is, and also what happens when it is forgotten."""
     if owner == os.getpid():  # a fork of the notebook only drops its copies
         ended = client.wait(pidfd, 0)
@@ -261,22 +353,43 @@ def _let_go(
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGCONT)
             ended = client.wait(pidfd, _END_GRACE)
-        _have_it_ended(server, identity, pidfd, force=not ended)
+        if not _have_it_ended(server, identity, pidfd, force=not ended):
+            members.end(own)  # whoever had to has been killed together with its first process
+        if limiter is not None:
+            _await_reply(limiter, {"op": "unlimit", "id": identity})
     control.close()
     os.close(pidfd)
     roles.pop(pid, None)
 
 
-def _have_it_ended(server: socket.socket, identity: str, pidfd: int, *, force: bool) -> None:
-    """Have the maker reap a first process and remove its groups, killing it if need be."""
+def _have_it_ended(server: socket.socket, identity: str, pidfd: int, *, force: bool) -> bool:
+    """Have the maker reap a first process, killing it if need be.
+
+    Returns:
+        False if there is no maker any more.
+    """
+    asked = _await_reply(server, {"op": "end", "id": identity, "force": force})
+    if not asked and force and pidfd >= 0:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    return asked
+
+
+def _await_reply(server: socket.socket, message: dict[str, Any]) -> bool:
+    """Ask for something and wait until it has been done; False if nobody has said so.
+
+    A server that was killed may still take a request, and dies before it reads it.
+    """
     try:
-        reply = client.request(server, {"op": "end", "id": identity, "force": force})
+        reply = client.request(server, message)
+    except OSError:
+        return False
+    with contextlib.closing(reply):
         client.wait(reply.fileno(), _END_GRACE)
-        reply.close()
-    except OSError:  # its maker has gone
-        if force and pidfd >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        try:
+            return messages.hear(reply, "ended", flags=socket.MSG_DONTWAIT) is not None
+        except (OSError, messages.Wrong):  # there is no answer yet; or it is none
+            return False
 
 
 def _depth(box: Sandbox | None) -> int:

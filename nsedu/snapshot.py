@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import os
 import threading
 from collections.abc import Iterator
 
-from nsedu import procfs
+from nsedu import interrupts, procfs
+from nsedu.errors import another_proc, own_pid
+from nsedu.meant import nearest
+from nsedu.observe import proc_options
 from nsedu.observe.discovery import Discovery
 from nsedu.observe.scan import scan
 from nsedu.records import Process, Snapshot
-from nsedu.roles import roles
+from nsedu.roles import roles, unseen
 
 __all__ = ["looking", "roles", "snapshot"]
 
@@ -23,6 +25,7 @@ looking = threading.RLock()
 os.register_at_fork(after_in_child=looking._at_fork_reinit)  # type: ignore[attr-defined]
 
 
+@interrupts.whole
 def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
     """Look at processes and their namespaces.
 
@@ -39,13 +42,27 @@ def snapshot(scope: str | int = "mine", deep: bool = False) -> Snapshot:
         TypeError: ``scope`` is neither a word nor a number.
         ValueError: ``scope`` is another word, or a number below 1.
         ProcessLookupError: there is no process with that pid.
-        FileNotFoundError: /proc is not mounted.
+        NamespaceError: /proc is not mounted; or it is that of another pid namespace, in which this
+            process has no number, or a number that is given means another process.
     """
     check_scope(scope)
-    if not os.path.lexists("/proc/self"):
-        raise FileNotFoundError(
-            errno.ENOENT, "no /proc is mounted; mount -t proc proc /proc does it"
-        )
+    check_proc(numbered=isinstance(scope, int))
+    return look(scope, deep)
+
+
+def check_proc(numbered: bool = True) -> None:
+    """Raise the NamespaceError of who cannot look, because /proc is not that of its pid namespace.
+
+    Args:
+        numbered: whether a process is named by its number.
+    """
+    own = own_pid()
+    if numbered and own != os.getpid():
+        raise another_proc()
+
+
+def look(scope: str | int, deep: bool = False) -> Snapshot:
+    """The same without these checks; a pid is one that /proc here calls a process by."""
     with looking:
         return _look(scope, deep)
 
@@ -55,19 +72,26 @@ def _look(scope: str | int, deep: bool) -> Snapshot:
         if scope == "machine":
             pids = procfs.all_pids()
         else:  # our own pid is what this /proc calls it, which a sandbox may know by another number
-            pids = procfs.family(int(os.readlink("/proc/self") if scope == "mine" else scope))
-        discovery = Discovery()
-        processes = tree_order(scan(pids, discovery))
-        if deep:
+            pids = procfs.family(own_pid() if scope == "mine" else int(scope))
+        pids = [pid for pid in pids if pid not in unseen]
+        if not deep:
+            discovery = Discovery()
+            processes = tree_order(scan(pids, discovery))
+        else:
             from nsedu.observe import (  # which need sockets and processes of their own
                 holders,
                 mounted,
+                netnsid,
             )
 
-            holders.look(discovery, processes.values())
-            mounted.look(discovery, processes.values(), everywhere=scope == "machine")
+            with netnsid.asking() as answer:
+                discovery = Discovery(answer)
+                processes = tree_order(scan(pids, discovery))
+                holders.look(discovery, processes.values())
+                mounted.look(discovery, processes.values(), everywhere=scope == "machine")
         namespaces = discovery.namespaces(list(processes))
-        return Snapshot(processes, namespaces, str(scope), bool(deep), discovery.unread)
+        unread = dict.fromkeys(proc_options.unseen(), 0) | discovery.unread
+        return Snapshot(processes, namespaces, str(scope), bool(deep), unread)
 
 
 @contextlib.contextmanager
@@ -86,9 +110,11 @@ def check_scope(scope: object) -> None:
     """Raise the TypeError or ValueError of `snapshot` if the scope is none."""
     accepted = '"mine", "machine" or the pid of a process'
     if isinstance(scope, bool) or not isinstance(scope, str | int):
-        raise TypeError(f"scope must be {accepted}, not {type(scope).__name__}.")
+        raise TypeError(f"scope must be {accepted}, not {scope!r:.80}.")
     if scope not in ("mine", "machine") and (isinstance(scope, str) or scope < 1):
-        raise ValueError(f"scope must be {accepted}, not {scope!r}.")
+        what = f"scope must be {accepted}, not {scope!r:.80}"
+        close = nearest(scope, ("mine", "machine"))
+        raise ValueError(f"{what}; did you mean {close!r}?" if close else f"{what}.")
 
 
 def tree_order(processes: dict[int, Process]) -> dict[int, Process]:

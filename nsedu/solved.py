@@ -1,7 +1,8 @@
-"""What a learner has solved: a small file in their data directory, shared by all their kernels.
+"""What a learner has solved, and the scores of quizzes: a small file that all kernels share.
 
-Losing it is no disaster, and failing over it would be: whatever is wrong with the file or with its
-directory is said once, and from then on this process remembers by itself.
+It lies in the learner's data directory. Losing it is no disaster, and failing over it would be:
+whatever is wrong with the file or with its directory is said once, and from then on this process
+remembers by itself.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,31 @@ class Solved:
     hints: int = 0
 
 
+@dataclass(frozen=True)
+class Answered:
+    """One quiz that was answered to its end.
+
+    Attributes:
+        answered: when its score was reached: ISO 8601, UTC, to the second.
+        right: how many questions were answered right at the first try.
+        of: how many it has.
+    """
+
+    answered: str
+    right: int
+    of: int
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """What the file holds: exercises by id, quizzes by name."""
+
+    exercises: dict[str, Solved] = field(default_factory=dict)
+    quizzes: dict[str, Answered] = field(default_factory=dict)
+
+
 _kept: dict[str, Solved] = {}  # what could not be written
+_kept_quizzes: dict[str, Answered] = {}
 _said: set[str] = set()
 
 
@@ -55,21 +80,28 @@ def file() -> Path | None:
 
 def all_solved() -> dict[str, Solved]:
     """Exercise id → when and how it was solved, for those that were."""
+    return _all().exercises | _kept
+
+
+def all_answered() -> dict[str, Answered]:
+    """Quiz → its best score, for those that were answered to their end."""
+    return _all().quizzes | _kept_quizzes
+
+
+def _all() -> _Ledger:
     path = file()
     if path is None:
-        return dict(_kept)
+        return _Ledger()
     try:
-        found = _parse(path.read_bytes())
+        return _parse(path.read_bytes())
     except FileNotFoundError:
-        found = {}
+        pass
     except OSError as error:
         _say(_cannot("read", path, error))
-        found = {}
     except ValueError:
         with contextlib.suppress(OSError), _locked(path):
             _read(path)  # which sets it aside
-        found = {}
-    return _kept | found
+    return _Ledger()
 
 
 def record(id: str, seconds: int | None = None, hints: int = 0) -> None:
@@ -80,55 +112,89 @@ def record(id: str, seconds: int | None = None, hints: int = 0) -> None:
         seconds: how long it took, if known.
         hints: how many hints were asked for.
     """
+    new = Solved(_now(), seconds, hints)
+    if not _update(lambda found: found.exercises.setdefault(id, new) is new):
+        _kept.setdefault(id, new)
+
+
+def record_quiz(name: str, right: int, of: int) -> None:
+    """Remember the score of a quiz; the best one counts.
+
+    Args:
+        name: the quiz.
+        right: how many questions were answered right at the first try.
+        of: how many it has.
+    """
+    new = Answered(_now(), right, of)
+    if not _update(lambda found: _better(found.quizzes, name, new)):
+        _better(_kept_quizzes, name, new)
+
+
+def _better(quizzes: dict[str, Answered], name: str, new: Answered) -> bool:
+    old = quizzes.get(name)
+    if old is not None and old.right * new.of >= new.right * old.of:
+        return False
+    quizzes[name] = new
+    return True
+
+
+def _now() -> str:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    new = Solved(now.replace("+00:00", "Z"), seconds, hints)
+    return now.replace("+00:00", "Z")
+
+
+def _update(change: Callable[[_Ledger], bool]) -> bool:
+    """Change what the file holds, if `change` says that it did; False if that cannot be done."""
     path = file()
-    if path is not None:
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _locked(path):
-                found = _kept | _read(path)
-                if id not in found:
-                    _write(path, found | {id: new})
-            return
-        except OSError as error:
-            _say(_cannot("write", path, error))
-    else:
+    if path is None:
         _say("nsedu: there is no home directory to keep your progress in, so it ends with this"
              " notebook or program.")  # fmt: skip
-    _kept.setdefault(id, new)
+        return False
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path):
+            found = _read(path)
+            found = _Ledger(found.exercises | _kept, found.quizzes | _kept_quizzes)
+            if change(found):
+                _write(path, found)
+    except OSError as error:
+        _say(_cannot("write", path, error))
+        return False
+    return True
 
 
 def reset_progress() -> None:
-    """Forget which exercises were solved, and say how many they were.
+    """Forget which exercises were solved and which quizzes answered, and say how many they were.
 
     Raises:
         OSError: the file cannot be removed.
     """
-    count = len(all_solved())
+    count, quizzes = len(all_solved()), len(all_answered())
     _kept.clear()
+    _kept_quizzes.clear()
     path = file()
     if path is not None and path.exists():
         with _locked(path):
             path.unlink(missing_ok=True)
-    print(f"Forgotten: {count} solved exercise{'' if count == 1 else 's'}.")
+    also = f", {quizzes} quiz{'' if quizzes == 1 else 'zes'}" if quizzes else ""
+    print(f"Forgotten: {count} solved exercise{'' if count == 1 else 's'}{also}.")
 
 
-def _read(path: Path) -> dict[str, Solved]:
+def _read(path: Path) -> _Ledger:
     """What the file says, nothing if there is none; a damaged one is set aside first."""
     try:
         return _parse(path.read_bytes())
     except FileNotFoundError:
-        return {}
+        return _Ledger()
     except ValueError as wrong:
         aside = path.with_name(f"{path.stem}.damaged-{int(time.time())}{path.suffix}")
         path.replace(aside)
         _say(f"nsedu: the file of your progress was damaged ({wrong}); it is now {aside}, and a new"
              " one is begun.")  # fmt: skip
-        return {}
+        return _Ledger()
 
 
-def _parse(text: bytes) -> dict[str, Solved]:
+def _parse(text: bytes) -> _Ledger:
     """Read the file's text.
 
     Raises:
@@ -137,11 +203,12 @@ def _parse(text: bytes) -> dict[str, Solved]:
     try:
         data = json.loads(text)  # UnicodeDecodeError and RecursionError are possible, too
         found = {str(id): Solved(**entry) for id, entry in data["exercises"].items()}
+        quizzes = {str(n): Answered(**entry) for n, entry in data.get("quizzes", {}).items()}
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as wrong:
         raise ValueError(f"{type(wrong).__name__} at reading it") from None
-    if not all(_fits(entry) for entry in found.values()):
+    if not (all(map(_fits, found.values())) and all(map(_fits_quiz, quizzes.values()))):
         raise ValueError("an entry is not one of ours")
-    return found
+    return _Ledger(found, quizzes)
 
 
 def _fits(entry: Solved) -> bool:
@@ -149,9 +216,15 @@ def _fits(entry: Solved) -> bool:
     return isinstance(entry.solved, str) and counted and isinstance(entry.hints, int)
 
 
-def _write(path: Path, found: dict[str, Solved]) -> None:
+def _fits_quiz(entry: Answered) -> bool:
+    counted = isinstance(entry.right, int) and isinstance(entry.of, int)
+    return isinstance(entry.answered, str) and counted and 0 <= entry.right <= entry.of
+
+
+def _write(path: Path, found: _Ledger) -> None:
     data: dict[str, Any] = {"version": _VERSION}
-    data["exercises"] = {id: asdict(entry) for id, entry in found.items()}
+    data["exercises"] = {id: asdict(entry) for id, entry in found.exercises.items()}
+    data["quizzes"] = {name: asdict(entry) for name, entry in found.quizzes.items()}
     # A file of its own and a rename: who reads, or dies, meanwhile finds the old one whole.
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".new")
     try:

@@ -19,9 +19,11 @@ __all__ = [
     "LSMT_ROOT",
     "STATMOUNT_FS_TYPE",
     "STATMOUNT_MNT_BASIC",
+    "STATMOUNT_MNT_GIDMAP",
     "STATMOUNT_MNT_NS_ID",
     "STATMOUNT_MNT_POINT",
     "STATMOUNT_MNT_ROOT",
+    "STATMOUNT_MNT_UIDMAP",
     "STATMOUNT_PROPAGATE_FROM",
     "STATMOUNT_SB_BASIC",
     "SYS_listmount",
@@ -44,6 +46,8 @@ STATMOUNT_MNT_ROOT = 0x8
 STATMOUNT_MNT_POINT = 0x10
 STATMOUNT_FS_TYPE = 0x20
 STATMOUNT_MNT_NS_ID = 0x40
+STATMOUNT_MNT_UIDMAP = 0x2000
+STATMOUNT_MNT_GIDMAP = 0x4000
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.argtypes = (ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p) + (ctypes.c_size_t,) * 2
@@ -70,7 +74,9 @@ class _Fixed(ctypes.Structure):
         ("mnt_id", _u64), ("mnt_parent_id", _u64), ("mnt_id_old", _u32),
         ("mnt_parent_id_old", _u32), ("mnt_attr", _u64), ("mnt_propagation", _u64),
         ("mnt_peer_group", _u64), ("mnt_master", _u64), ("propagate_from", _u64),
-        ("MNT_ROOT", _u32), ("MNT_POINT", _u32), ("mnt_ns_id", _u64), ("_later", _u64 * 49),
+        ("MNT_ROOT", _u32), ("MNT_POINT", _u32), ("mnt_ns_id", _u64), ("_others", _u32 * 6),
+        ("_supported", _u64), ("_uids", _u32), ("_uidmap", _u32), ("_gids", _u32),
+        ("_gidmap", _u32), ("_later", _u64 * 43),
     )  # fmt: skip
 
 
@@ -92,6 +98,9 @@ class StatMount:
         mnt_root: what of the file system is mounted.
         mnt_point: where, as seen from the caller's root directory.
         mnt_ns_id: the 64-bit id of its mount namespace (Linux 6.11).
+        mnt_uidmap, mnt_gidmap: of an idmapped mount a line for each range of ids, "FIRST HERE
+            COUNT": what the file system has as ``FIRST`` and following, the caller sees as ``HERE``
+            and following (Linux 6.15).
     """
 
     mask: int
@@ -112,6 +121,8 @@ class StatMount:
     mnt_root: str
     mnt_point: str
     mnt_ns_id: int
+    mnt_uidmap: tuple[str, ...]
+    mnt_gidmap: tuple[str, ...]
 
     def __init__(self, buffer: ctypes.Array[ctypes.c_char]) -> None:
         fixed = _Fixed.from_buffer(buffer)
@@ -123,9 +134,18 @@ class StatMount:
                 setattr(self, name.lower(), os.fsdecode(text))
             elif name != "size" and not name.startswith("_"):
                 setattr(self, name, getattr(fixed, name))
+        uids = fixed._uids if fixed.mask & STATMOUNT_MNT_UIDMAP else 0
+        gids = fixed._gids if fixed.mask & STATMOUNT_MNT_GIDMAP else 0
+        self.mnt_uidmap = _lines(strings[fixed._uidmap :], uids)
+        self.mnt_gidmap = _lines(strings[fixed._gidmap :], gids)
 
     def __repr__(self) -> str:
         return f"StatMount({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+def _lines(strings: bytes, count: int) -> tuple[str, ...]:
+    """The first strings of several, each of which ends in a null byte."""
+    return tuple(os.fsdecode(line) for line in strings.split(b"\0", count)[:count])
 
 
 def _request(mount: int, param: int, namespace: int) -> _MountIdRequest:

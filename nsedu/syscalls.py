@@ -78,6 +78,9 @@ SYS_clone3 = 435
 _MACHINE = os.uname().machine
 _SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}.get(_MACHINE, 120)
 
+_SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "s390x": 280, "ppc64le": 271}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+
 
 def _clone(flags: int) -> int:
     if _MACHINE == "s390x":
@@ -127,7 +130,7 @@ def setns(fd: int, flags: int = 0) -> None:
 def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) -> int:
     """clone3(2) in the manner of fork: returns 0 in the child and the child's pid in the parent.
 
-    Only for a single-threaded process: the C library's fork handlers are not run.
+    Only for a process with one thread: the C library's fork handlers are not run.
 
     Args:
         flags: CLONE_NEW* flags (CLONE_VM and the thread flags are not offered).
@@ -136,7 +139,9 @@ def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) 
 
     Raises:
         OSError: EAGAIN, EINVAL, ENOSPC, ENOSYS (kernel before 5.3, or a seccomp filter), EPERM.
+        RuntimeError: this process has several threads.
     """
+    _require_one_thread("clone3")
     if cgroup is not None:
         flags |= CLONE_INTO_CGROUP
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
@@ -149,19 +154,40 @@ def clone3(flags: int = 0, *, exit_signal: int = 17, cgroup: int | None = None) 
     return int(pid)
 
 
-def clone(flags: int) -> int:
+def clone(flags: int, alone: bool = False) -> int:
     """clone(2) in the manner of fork, SIGCHLD at the end: 0 in the child, its pid in the parent.
 
-    The older call, for it is there where a seccomp filter answers clone3 with ENOSYS (Docker's
-    does); it cannot make a time namespace.  Only for a single-threaded process, as `clone3`.
+    It is there where a seccomp filter answers clone3 with ENOSYS (Docker's does), and makes no time
+    namespace.  Only for a process with one thread, as `clone3`.
+
+    Args:
+        flags: CLONE_* flags.
+        alone: whether the caller knows that it has one thread.
 
     Raises:
         OSError: EAGAIN, EINVAL, ENOSPC, EPERM, EUSERS.
+        RuntimeError: this process has several threads.
     """
+    if not alone:
+        _require_one_thread("clone")
     pid = _clone(flags | 17)  # SIGCHLD
     if pid == -1:
         _fail(f"clone({_flag_names(flags)})")
     return int(pid)
+
+
+def threads() -> int:
+    """How many threads this process has; 1 where /proc tells nothing."""
+    task = "/proc/self/task"
+    return len(os.listdir(task)) if os.path.isdir(task) else 1
+
+
+def _require_one_thread(call: str) -> None:
+    if (count := threads()) > 1:
+        raise RuntimeError(
+            f"{call}() is refused in a process with {count} threads: its child could wait for ever"
+            " for a lock of theirs. Use os.fork(), box.call(...) or a %%byhand cell."
+        )
 
 
 def _path(text: str | os.PathLike[str] | None) -> bytes | None:
@@ -282,6 +308,16 @@ def capset(effective: int, permitted: int, inheritable: int = 0) -> None:
     header = _CapHeader(_CAP_VERSION_3, 0)
     if _libc.capset(ctypes.byref(header), words) == -1:
         _fail("capset()")
+
+
+def join_session_keyring() -> None:
+    """keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: leave the session's keys for an empty ring.
+
+    Where there is no such call, or a seccomp filter forbids it, the keys are out of reach anyway.
+    """
+    number = _SYS_KEYCTL.get(_MACHINE)
+    if number is not None:
+        _syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 
 
 def pidfd_getfd(pidfd: int, target: int) -> int:

@@ -6,20 +6,23 @@ import html
 import textwrap
 from collections.abc import Sequence
 
+from nsedu.clean import clean
+
 
 class Table:
     """Rows of words under headings.
 
     Args:
         columns: the headings.
-        rows: as many words in each.
+        rows: as many words in each, which may come from the machine as they are.
         widest: characters after which the text form wraps a cell.
     """
 
     def __init__(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], widest: int = 60
     ) -> None:
-        self.columns, self.rows, self.widest = list(columns), [list(row) for row in rows], widest
+        self.columns, self.widest = list(columns), widest
+        self.rows = [list(map(clean, row)) for row in rows]
 
     def without_empty_columns(self) -> Table:
         """The same table without the columns in which no row has a word."""

@@ -11,8 +11,8 @@ from typing import Any
 from nsedu import front
 
 _TEXT = (
-    "Open a terminal: in JupyterLab by File → New → Terminal, elsewhere in a window of your own."
-    " Then cd to the directory of this notebook."
+    "Open a terminal: in JupyterLab by File → New → Terminal, elsewhere in a window of your own.\n"
+    "Then cd to the directory of this notebook."
 )
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from in_lab import Lab, serving
 from ordinary_user import Learner, make_learner
+
+# The default of 100 is for whoever has the time: HYPOTHESIS_PROFILE=default.
+hypothesis.settings.register_profile("few", max_examples=40)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Chromium's own sandbox refuses root, and its background chatter only slows a closed machine.
@@ -34,6 +40,27 @@ def learner() -> Iterator[Learner]:
         yield make_learner(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The two ends of a socket of the kind that the live core talks by."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def open_path(tmp_path: Path) -> Path:
+    """An empty directory that is anybody's: pytest's own is closed to who is not its user.
+
+    Root inside a sandbox of root's is somebody else outside.
+    """
+    tmp_path.chmod(0o777)
+    for directory in tmp_path.parents:
+        if directory.name.startswith(("pytest-", "popen-")):
+            directory.chmod(0o711)
+    return tmp_path
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -54,13 +56,27 @@ def _sysctls() -> list[str]:
 
 
 def _cgroups() -> list[str]:
-    return [path for path, _, _ in os.walk("/sys/fs/cgroup")]
+    """The groups of sandboxes, but for those of notebooks that others run at the same time."""
+    found = (path for path, _, _ in os.walk("/sys/fs/cgroup"))
+    return [p for p in found if (name := _GROUP.search(p)) and not _is_anothers(int(name[1]))]
+
+
+_GROUP = re.compile(r"/nsedu-(\d+)-")
+
+
+def _is_anothers(pid: int) -> bool:
+    """Whether a process is there, and neither this one nor below it."""
+    status = _lines(f"/proc/{pid}/status")
+    while pid not in (0, os.getpid()):
+        parents = [int(line.split()[1]) for line in _lines(f"/proc/{pid}/status") if "PPid" in line]
+        pid = parents[0] if parents else 0
+    return bool(status) and pid != os.getpid()
 
 
 def _processes() -> list[str]:
-    """The short names of the processes that are ours to leave behind."""
-    mine = (f"{p}/comm" for p in _listing("/proc") if Path(p).name.isdigit())
-    return sorted(line for path in mine for line in _lines(path) if "nsedu" in line)
+    """The short names of the processes below this one, and of the orphans that it has adopted."""
+    pids = Path("/proc/thread-self/children").read_text().split()
+    return sorted(line for pid in pids for line in _lines(f"/proc/{pid}/comm"))
 
 
 def _listing(directory: str) -> list[str]:
@@ -77,7 +93,7 @@ ASPECTS: dict[str, Callable[[], object]] = {
     "host name": lambda: os.uname().nodename,
     "domain name": lambda: _lines("/proc/sys/kernel/domainname"),
     "mounts": lambda: _lines("/proc/self/mountinfo"),
-    "links": lambda: _listing("/sys/class/net"),
+    "links": lambda: sorted(name for _, name in socket.if_nameindex()),
     "addresses": lambda: _lines("/proc/net/if_inet6") + _command("ip", "-o", "-4", "addr"),
     "routes": _routes,
     "firewall": lambda: _command("nft", "list", "ruleset"),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
+
+from awaiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
@@ -74,7 +77,9 @@ def serving(settings: Path, directory: Path = ROOT, theme: str = "") -> Iterator
         said = []
         for line in server.stdout:
             said.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:\d+/\S+token=\w+", line):
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/\S+token=\w+", line):
+                # It is printed a moment before anybody can connect.
+                assert eventually(lambda port=int(found[1]): _listens(port))
                 yield Lab(found[0], directory)
                 break
         else:
@@ -82,6 +87,12 @@ def serving(settings: Path, directory: Path = ROOT, theme: str = "") -> Iterator
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.communicate(timeout=60)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def write_setting(settings: Path, plugin: str, text: str) -> None:

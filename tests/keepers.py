@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import platform
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -24,7 +26,7 @@ NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
 )  # fmt: skip
 CLONE_FILES, NEWTIME = 0x400, 0x80
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, MNT_DETACH = 1, 2
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -99,6 +101,59 @@ def descriptor() -> dict[str, Any]:
     fd = os.open(lodger.path("net"), os.O_RDONLY)
     lodger.leave()
     return kept("net", os.fstat(fd).st_ino, "fd", os.getpid(), fd)
+
+
+def descriptor_opened_by_a_mount() -> dict[str, Any]:
+    """A network namespace that a mount keeps, and a descriptor that was opened by its path."""
+    lodger = Lodger(lambda: unshare(NEWNET))
+    new_mount_namespace()
+    Path("/tmp/web").touch()
+    mount(lodger.path("net"), "/tmp/web", None, MS_BIND)
+    lodger.leave()
+    fd = os.open("/tmp/web", os.O_RDONLY)
+    answer = kept("net", os.fstat(fd).st_ino, "fd", os.getpid(), fd)
+    return answer | {"pins": [*answer["pins"], ["bind", os.getpid(), "/tmp/web"]]}
+
+
+def descriptor_whose_mount_has_gone() -> dict[str, Any]:
+    """The same after the unmount; it is open for nothing but its path (O_PATH), which is enough."""
+    lodger = Lodger(lambda: unshare(NEWNET))
+    new_mount_namespace()
+    Path("/tmp/web").touch()
+    mount(lodger.path("net"), "/tmp/web", None, MS_BIND)
+    lodger.leave()
+    fd = os.open("/tmp/web", os.O_PATH)
+    check(libc.umount2(b"/tmp/web", MNT_DETACH))
+    return kept("net", os.fstat(fd).st_ino, "fd", os.getpid(), fd)
+
+
+def _serve_without_attributes(device: int) -> None:
+    """Answer a file system's requests (<linux/fuse.h>), but never the one for attributes."""
+    attributes = struct.pack("=6Q10I", 2, *(0,) * 8, 0o100644, 1, *(0,) * 5)
+    answers = {
+        1: struct.pack("=4Q2I", 2, 0, 0, 0, 0, 0) + attributes,  # FUSE_LOOKUP
+        14: bytes(16),  # FUSE_OPEN
+        26: struct.pack("=4I2H2I2H8I", 7, 31, 0, 0, 0, 0, 4096, *(0,) * 11),  # FUSE_INIT
+    }
+    while True:
+        _, request, unique = struct.unpack_from("=IIQ", os.read(device, 1 << 17))
+        if request in (2, 3):  # FUSE_FORGET wants no answer, FUSE_GETATTR gets none
+            continue
+        body = answers.get(request, b"")
+        error = 0 if request in answers else -errno.ENOSYS
+        os.write(device, struct.pack("=IiQ", 16 + len(body), error, unique) + body)
+
+
+def descriptor_beside_a_file_that_waits() -> dict[str, Any]:
+    """The same, of a process that has a file open whose file system does not answer any more."""
+    new_mount_namespace()
+    device = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+    Path("/tmp/silent").mkdir()
+    check(libc.mount(b"none", b"/tmp/silent", b"fuse", ctypes.c_ulong(0), options))
+    threading.Thread(target=_serve_without_attributes, args=[device], daemon=True).start()
+    os.open("/tmp/silent/file", os.O_RDONLY)
+    return descriptor_whose_mount_has_gone()
 
 
 def bind_mount() -> dict[str, Any]:
@@ -291,13 +346,17 @@ def covered_bind_mount() -> dict[str, Any]:
 KEEPERS: dict[str, Callable[[], dict[str, Any] | None]] = {
     keeper.__name__: keeper
     for keeper in (
-        descriptor, bind_mount, bind_mount_in_a_changed_root,
+        descriptor, descriptor_opened_by_a_mount, descriptor_whose_mount_has_gone,
+        bind_mount, bind_mount_in_a_changed_root,
         bind_mount_that_only_a_child_sees, socket_alone, thread,
         thread_without_its_first, descriptor_of_a_thread, namespace_for_children,
         clocks_for_children, mount_namespace_without_a_process, mount_namespace_nobody_can_see,
         mount_namespace_within_another, covered_bind_mount,
     )
 }  # fmt: skip
+
+
+OF_ROOT = {"descriptor_beside_a_file_that_waits": descriptor_beside_a_file_that_waits}
 
 
 def report(answer: dict[str, Any]) -> None:
@@ -334,6 +393,6 @@ if __name__ == "__main__":
         look(sys.argv[2])
     else:
         become_root_of_a_user_namespace()
-        answer = KEEPERS[sys.argv[1]]()
+        answer = (KEEPERS | OF_ROOT)[sys.argv[1]]()
         if answer is not None:
             report(answer)

@@ -21,6 +21,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,7 @@ def lsns() -> list[dict[str, Any]]:
         result = subprocess.run(command, capture_output=True)
         if result.returncode == 0:
             break
+        time.sleep(0.1)
     result.check_returncode()
     rows: list[dict[str, Any]] = json.loads(result.stdout)["namespaces"]
     return rows
@@ -192,7 +194,7 @@ def main() -> None:
             "processes": list(look.processes),
             "unread": look.unread,
         }
-        if shutil.which("lsns"):
+        if "lsns" in sys.argv[2:] and shutil.which("lsns"):
             answer["lsns"] = lsns()
     print(json.dumps(answer))
 

@@ -55,6 +55,7 @@ def make_learner(home: Path) -> Learner:
     uid, gid = (LEARNER_ID, LEARNER_ID) if root else (os.geteuid(), os.getegid())
     if root:
         os.chown(home, uid, gid)
+        home.chmod(0o755)
     return _able(Learner(uid, gid, home, sys.executable, _environment(home)))
 
 

@@ -9,7 +9,7 @@ import pytest
 import nsedu
 from nsedu import Sandbox
 
-pytestmark = pytest.mark.needs("userns", "net", "nested", "veth", "ping")
+pytestmark = pytest.mark.needs("userns", "net", "nested", "veth", "ip", "ping")
 
 
 @pytest.fixture(scope="module")

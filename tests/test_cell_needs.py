@@ -1,4 +1,7 @@
-"""A cell that says what it needs is passed over where that is missing, and no other cell is."""
+"""A cell that says what it needs is not compared where that is missing, and any other cell is.
+
+It runs all the same, as it does for a learner: what it makes is there for the next.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,20 @@ def cell(source: str, said: str, *needs: str) -> nbformat.NotebookNode:
     return new_code_cell(source, metadata=about, outputs=outputs, execution_count=1)
 
 
-def notebook() -> nbformat.NotebookNode:
-    """Three cells, of which the second needs strace."""
+def notebook(*more: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Three cells, of which the second needs strace, and more."""
     cells = [
         cell("print('one')", "one"),
-        cell("print('two')", "two, as another machine said", "strace"),
-        cell("print('three')", "three"),
+        cell("made = 3\nprint('two')", "two, as another machine said", "strace"),
+        cell("assert made == 3\nprint('three')", "three"),
+        *more,
     ]
     return new_notebook(cells=cells)
 
 
-def run(path: Path, **more: str) -> str:
+def run(nb: nbformat.NotebookNode, path: Path, **more: str) -> str:
     """What pytest says of a notebook on a machine that has no programs at all."""
-    path.write_text(nbformat.writes(refresher.normalise(notebook())))
+    path.write_text(nbformat.writes(refresher.normalise(nb)))
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider",
                "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "--nbval",
                "--nbval-current-env", str(path)]  # fmt: skip
@@ -48,16 +52,14 @@ def run(path: Path, **more: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_cell_that_needs_what_is_missing_is_skipped_with_the_reason(tmp_path: Path) -> None:
-    said = run(tmp_path / "some.ipynb", NSEDU_MUST_HAVE="")
-    assert "2 passed, 1 skipped" in said
+def test_a_cell_without_what_it_needs_is_skipped_and_where_that_was_promised_fails(
+    tmp_path: Path,
+) -> None:
+    nb = notebook(cell("print('four')", "four, as another machine said", "lsns"))
+    said = run(nb, tmp_path / "some.ipynb", NSEDU_MUST_HAVE="lsns")
+    assert "1 failed, 2 passed, 1 skipped" in said
     assert "needs strace: the program strace is not installed" in said
-
-
-def test_where_the_need_was_promised_the_cell_fails(tmp_path: Path) -> None:
-    said = run(tmp_path / "some.ipynb", NSEDU_MUST_HAVE="strace")
-    assert "2 passed, 1 error" in said
-    assert "strace must be present here (NSEDU_MUST_HAVE)" in said
+    assert "lsns must be present here (NSEDU_MUST_HAVE)" in said
 
 
 def test_re_executing_keeps_the_outputs_of_a_cell_passed_over(

@@ -105,7 +105,7 @@ def test_limits_of_version_one_are_written_where_it_wants_them(
     pids, cpu = tree.v1("pids", "/alice"), tree.v1("cpu,cpuacct", "/")
     use(tree, monkeypatch)
     made = cgroups.create("box", {"pids": 20, "cpu": 0.5})
-    assert made == {f"{pids}/alice/box": f"{pids}/alice", f"{cpu}/box": str(cpu)}
+    assert made == [f"{pids}/alice/box", f"{cpu}/box"]
     assert (pids / "alice/box/pids.max").read_text() == "20"
     assert (cpu / "box/cpu.cfs_quota_us").read_text() == "50000"
 
@@ -117,8 +117,7 @@ def test_limits_of_version_two_go_below_the_nearest_group_that_passes_the_contro
     mount = tree.v2("cpu pids memory", "/user/session", enabled)
     use(tree, monkeypatch)
     made = cgroups.create("box", {"pids": 20, "memory": 1 << 26, "cpu": 2})
-    home = f"{mount}/user/session"  # not the group above: one with controllers takes no processes
-    assert made == {f"{mount}/user/box": home, f"{mount}/box": home}
+    assert made == [f"{mount}/user/box", f"{mount}/box"]
     assert (mount / "user/box/pids.max").read_text() == "20"
     assert (mount / "user/box/memory.max").read_text() == str(1 << 26)
     assert (mount / "box/cpu.max").read_text() == "200000 100000"
@@ -141,7 +140,7 @@ def test_a_sandbox_inside_one_with_limits_gets_its_group_below_that_one(
     (mount / "outer").mkdir()
     use(tree, monkeypatch)
     made = cgroups.create("inner", {"pids": 5}, [f"{mount}/outer"])
-    assert made == {f"{mount}/outer/inner": f"{mount}/outer"}
+    assert made == [f"{mount}/outer/inner"]
 
 
 def test_a_controller_that_is_not_there_is_an_error_that_names_it(
@@ -304,6 +303,19 @@ def test_a_value_that_the_controller_does_not_take_is_explained() -> None:
         Sandbox("uts", limits={"pids": 1 << 40})
     assert (caught.value.step, caught.value.errno) == ("cgroup", errno.EINVAL)
     assert "does not take this value" in str(caught.value)
+
+
+@live
+def test_the_keeper_ends_when_there_is_nothing_to_keep() -> None:
+    agent = client.agent().process.pid
+    children = Path(f"/proc/{agent}/task/{agent}/children")
+    with pytest.raises(NamespaceError):
+        Sandbox("uts", limits={"pids": 1 << 40})
+    assert eventually(lambda: not children.read_text())
+    with Sandbox("uts", limits={"pids": 20}) as box:
+        assert len(children.read_text().split()) == 2
+        assert str(box.pid) in children.read_text().split()
+    assert eventually(lambda: not children.read_text())
 
 
 @live

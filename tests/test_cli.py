@@ -17,7 +17,7 @@ from nsedu.cli import main
 from nsedu.exercises import EXERCISES
 from nsedu.measure import report
 
-KEYS = {"ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "pins"}
+KEYS = {"ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "netnsid", "pins"}
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -80,6 +80,9 @@ STEPS = (
         # masked
         ("mount proc", errno.EPERM, {"masked": ["/proc/kcore"]}, "/proc are covered",
          "systempaths=unconfined"),
+        ("mount proc", errno.EPERM, {"masked": ["/proc/kcore"], "seccomp": 2},
+         "/proc are covered", "unmask=ALL"),
+        ("mount proc", errno.EPERM, {"seccomp": 2}, "seccomp filter", "seccomp=unconfined"),
         ("mount sysfs", errno.EPERM, {}, "/sys are covered", "virtual machine"),
         # control groups
         ("cgroup", errno.EACCES, {}, "does not let this user make", "Delegate=yes"),
@@ -99,6 +102,31 @@ def test_a_refusal_is_traced_to_its_rule_and_a_remedy(
     reason = explain.explain(step, number, {**PLAIN, **facts})
     assert rule in reason.rule
     assert remedy in reason.remedy
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "facts", "lacks"),
+    [
+        ("unshare user", errno.EPERM, {"seccomp": 2}, "userns"),
+        ("unshare net", errno.EPERM, {"seccomp": 2}, "net"),
+        ("fork", errno.EPERM, {"seccomp": 2}, "userns"),
+        ("mount private", errno.EPERM, {"seccomp": 2}, "mnt"),
+        ("sethostname", errno.EPERM, {"seccomp": 2}, "uts"),
+        ("mount proc", errno.EPERM, {"masked": ["/proc/kcore"]}, "proc"),
+        ("unshare user", errno.EPERM, {"userns_clone": "0"}, "userns"),
+        ("uid_map", errno.EPERM, {"apparmor": "1"}, "userns"),
+        ("unshare time", errno.EINVAL, {"missing": ["time"]}, "time"),
+        ("unshare user", errno.ENOSPC, {"limits": {"user": 0}}, "userns"),
+        ("unshare user", errno.ENOSPC, {"limits": {"user": 0}, "depth": 1}, ""),
+        ("unshare user", errno.ENOSPC, {"limits": {"user": 2}}, ""),
+        ("unshare uts", errno.EPERM, {}, ""),
+        ("exec", errno.ENOENT, {}, ""),
+    ],
+)
+def test_what_no_other_call_could_do_here_is_a_lack_of_the_machine(
+    step: str, number: int, facts: dict[str, Any], lacks: str
+) -> None:
+    assert explain.explain(step, number, {**PLAIN, **facts}).lacks == lacks
 
 
 def test_a_newuidmap_that_gains_nothing_is_told_from_one_without_a_grant() -> None:
@@ -223,15 +251,15 @@ def test_covered_files_of_proc_are_seen() -> None:
 
 
 @pytest.mark.needs("userns", "mnt", "pid")
-def test_a_chroot_is_seen(tmp_path: Path) -> None:
-    (tmp_path / "proc").mkdir()
+def test_a_chroot_is_seen(open_path: Path) -> None:
+    (open_path / "proc").mkdir()
 
     def look() -> tuple[bool, str]:
         from nsedu import explain, nstypes, syscalls
         from nsedu.facts import facts as gather
 
-        syscalls.mount("proc", tmp_path / "proc", "proc")
-        os.chroot(tmp_path)
+        syscalls.mount("proc", open_path / "proc", "proc")
+        os.chroot(open_path)
         try:
             syscalls.unshare(nstypes.CloneFlag.NEWUSER)
         except PermissionError as refused:
@@ -245,12 +273,12 @@ def test_a_chroot_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("userns", "mnt", "pid")
-def test_the_facts_of_a_machine_without_proc_are_unknown(tmp_path: Path) -> None:
+def test_the_facts_of_a_machine_without_proc_are_unknown(open_path: Path) -> None:
     def look() -> Any:
         from nsedu import explain
         from nsedu.facts import facts as gather
 
-        os.chroot(tmp_path)
+        os.chroot(open_path)
         facts = gather()
         return facts["limits"], str(explain.explain("unshare uts", errno.EPERM, facts))
 

@@ -1,4 +1,4 @@
-"""Whoever is killed, at whatever moment: nothing that was made is left.
+"""Whoever is killed, one or two at once, at whatever moment: nothing that was made is left.
 
 By default a dozen random kills are tried; NSEDU_FAULTS=100 tries a hundred.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from awaiting import PATIENCE, ended, eventually, readable
-from nsedu import TYPES, NamespaceError, Sandbox
+from nsedu import TYPES, NamespaceError, Sandbox, client, sandbox, wire
 from nsedu.doctor import missing
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", *TYPES)]
@@ -61,6 +61,14 @@ def surroundings() -> dict[str, object]:
 
 # Random kills
 
+PARTS = {  # who is what, by a word in its command line; forks of the agent have the agent's
+    "agent": b"nsedu.agent",
+    "interpreter": b"nsedu.cells.repl",
+    "cell by hand": b"nsedu.cells.ordinary",
+    "helper": b"nsedu.observe.helper",
+    "measurement": b"nsedu.sampling.worker",
+}
+
 
 class Play:
     """A notebook played by player.py in a process of its own."""
@@ -71,8 +79,9 @@ class Play:
         name, _, value = self.mark.partition("=")
         limits = str(int(not missing(["cgroup-write"])))
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "player.py"), seed, limits],
-            env={**ENVIRONMENT, name: value, "TMPDIR": str(directory)}, start_new_session=True,
+            [sys.executable, "-X", "faulthandler", str(HERE / "player.py"), seed, limits],
+            env={**ENVIRONMENT, name: value, "TMPDIR": str(directory), "TQDM_DISABLE": "1"},
+            start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
         self.pid = self.process.pid
@@ -82,26 +91,33 @@ class Play:
         """The next line that it writes, "" when it has ended."""
         assert self.process.stdout is not None
         while b"\n" not in self.read:
-            assert readable(self.process.stdout.fileno()), "the notebook hangs"
+            assert readable(self.process.stdout.fileno()), self.where_it_hangs()
             if not (more := os.read(self.process.stdout.fileno(), 65536)):
                 return ""
             self.read += more
         line, _, self.read = self.read.partition(b"\n")
         return line.decode()
 
-    def agents(self) -> list[int]:
-        with suppress(OSError):
-            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-            return [int(pid) for pid in text.split() if b"nsedu.agent" in command(int(pid))]
-        return []
+    def where_it_hangs(self) -> str:
+        others = described(marked(self.mark))
+        self.process.send_signal(signal.SIGABRT)  # at which it writes its stack
+        return f"the notebook hangs: {self.end()[1]}\n{others}"
+
+    def parties(self) -> dict[str, list[int]]:
+        """Whoever may be killed, by its part."""
+        found: dict[str, list[int]] = {"notebook": [self.pid]}
+        for pid in sorted(marked(self.mark) - {self.pid}):
+            words = command(pid)
+            part = next((part for part, word in PARTS.items() if word in words), "command")
+            if part == "agent" and status(pid).get("PPid") != str(self.pid):
+                part = "keeper" if status(pid).get("Name") == "nsedu-keeper" else "fork"
+            found.setdefault(part, []).append(pid)
+        return found
 
     def victim(self, chance: random.Random) -> tuple[str, int]:
-        """The notebook, the agent, or any fork of the agent: first processes and their helpers."""
-        agents = self.agents()
-        forks = [p for p in sorted(marked(self.mark)) if b"nsedu.agent" in command(p)]
-        who = chance.choice(["notebook", "agent", "fork", "fork"])
-        of = {"notebook": [self.pid], "agent": agents, "fork": sorted({*forks} - {*agents})}
-        return (who, chance.choice(of[who])) if of[who] else ("notebook", self.pid)
+        parties = self.parties()
+        who = chance.choice(sorted({*parties} - {"command"}))
+        return who, chance.choice(parties[who])
 
     def kill(self, pid: int) -> None:
         with suppress(ProcessLookupError):
@@ -121,19 +137,27 @@ class Play:
         assert line, f"the notebook has ended by itself: {self.end()}"
         return list(json.loads(line)["lost"])
 
-    def end(self) -> tuple[int, str]:
-        """End its input, and wait for its end: the exit status and what stood in its stderr."""
-        _, errors = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, errors.decode()
+    def end(self) -> tuple[int, str, str]:
+        """End its input, and wait for its end: the exit status, its stderr, and what it wrote."""
+        said, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors.decode(), (self.read + said).decode()
+
+
+def status(pid: int) -> dict[str, str]:
+    """Fields of /proc/PID/status; none of a process that has gone."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return {}
 
 
 def described(pids: set[int]) -> str:
     """What a failure must tell of the processes that are left."""
     lines = []
     for pid in sorted(pids):
-        with suppress(OSError, StopIteration):
-            status = Path(f"/proc/{pid}/status").read_text().splitlines()
-            kept = [line for line in status if line.startswith(("Name", "State", "PPid", "NSpid"))]
+        with suppress(OSError, KeyError):
+            fields = status(pid)
+            kept = [f"{name} {fields[name]}" for name in ("Name", "State", "PPid", "NSpid")]
             words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             kept += [word.decode() for word in words if word.startswith(b"NSEDU_PLAYED_IN")]
             lines.append(" ".join(f"{pid} {' '.join(kept)}".split()))
@@ -153,8 +177,19 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Play]:
     with suppress(ProcessLookupError):
         one.process.kill()
     one.process.communicate()
+    # The keeper last, which removes the control groups that the others leave behind.
+    for pid in marked(one.mark):
+        if not is_keeper(pid):
+            one.kill(pid)
+    eventually(lambda: not marked(one.mark))
     for pid in marked(one.mark):
         one.kill(pid)
+
+
+def is_keeper(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text() == "nsedu-keeper\n"
+    return False
 
 
 @pytest.mark.parametrize("number", range(1, TIMES + 1))
@@ -162,23 +197,27 @@ def test_nothing_is_left_after_a_kill_at_a_random_moment(number: int, play: Play
     before = surroundings()
     chance = random.Random(number)
     for _ in range(chance.randint(1, 15)):
-        assert play.line()
-    time.sleep(chance.random() * 0.02)  # somewhere in the middle of what it does next
-    who, pid = play.victim(chance)
-    as_it_was = f"killed: {who} {pid}\n{described(marked(play.mark))}"
-    play.kill(pid)
+        assert play.line(), play.end()
+    time.sleep(
+        chance.random() * chance.choice((0.02, 0.2, 0.8))
+    )  # somewhere in the middle of what it does next
+    victims = [play.victim(chance) for _ in range(chance.choice((1, 2)))]
+    as_it_was = f"killed: {victims}\n{described(marked(play.mark))}"
+    for _, pid in victims:
+        play.kill(pid)
 
     def is_left(*marks: str) -> str:
         left = set.intersection(*map(marked, (play.mark, *marks)))
         return f"{as_it_was}\nleft {marks}:\n{described(left)}\nof\n{described(marked(play.mark))}"
 
-    if who == "notebook":
+    if any(who == "notebook" for who, _ in victims):
         assert play.end()[0] == -signal.SIGKILL
     else:
         for name in play.stop():
             gone = eventually(lambda: not marked(play.mark) & marked(f"<{name}>"))  # noqa: B023
             assert gone, is_left(f"<{name}>")
-        assert play.end() == (0, ""), who
+        left = json.dumps({"agent": {}, "notebook": {}})
+        assert play.end() == (0, "", f"{left}\n"), as_it_was
     assert eventually(lambda: not marked(play.mark)), is_left()
     assert eventually(lambda: not groups(play.pid)), f"{as_it_was}\n{groups(play.pid)}"
     assert os.listdir(play.files) == []
@@ -283,6 +322,41 @@ def test_closing_ends_everything(household: Household) -> None:
     assert all(ended(pid) for pid in everyone)
 
 
+def test_the_agent_keeps_nothing_of_a_closed_sandbox_that_shared_a_pid_namespace() -> None:
+    with Sandbox("pid", "mnt") as pod:
+        agent = Path(f"/proc/{pod._agent.process.pid}/fd")
+        before = len(os.listdir(agent))  # with two that it may be about to close
+        for _ in range(10):
+            Sandbox("uts", "ipc", join=pod).close()
+        assert eventually(lambda: len(os.listdir(agent)) <= before, 5)
+
+
+@pytest.mark.needs("cgroup-write")
+@pytest.mark.parametrize("between", [0, 0.5e-3, 1e-3, 2e-3, 4e-3])
+def test_no_group_is_left_if_the_agent_is_killed_while_it_ends(between: float) -> None:
+    code = (
+        "import nsedu, time; box = nsedu.Sandbox('user', limits={'pids': 20})\n"
+        "print(box._agent.process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as notebook:
+        assert notebook.stdout is not None
+        agent = int(notebook.stdout.readline())
+        notebook.kill()
+        time.sleep(between)
+        with suppress(ProcessLookupError):
+            os.kill(agent, signal.SIGKILL)
+    assert eventually(lambda: not groups(notebook.pid))
+
+
+def test_a_maker_that_dies_before_it_answers_has_not_ended_anything() -> None:
+    ours, maker = wire.pair()
+    dies = threading.Thread(target=lambda: (os.close(wire.receive(maker)[1][0]), maker.close()))
+    dies.start()
+    with ours:
+        assert not sandbox._await_reply(ours, {"op": "end", "id": "1", "force": False})
+    dies.join(5)
+
+
 def test_after_the_agents_death_the_next_sandbox_has_a_new_one() -> None:
     with Sandbox("uts") as box:
         old = box._agent.process.pid
@@ -359,6 +433,17 @@ def test_a_joined_sandbox_that_dies_before_its_maker_is_reaped_is_told_as_gone()
         assert refused.errno == errno.ESRCH
         assert eventually(lambda: children(agent) == before)
         assert other.run(["echo", "fine"]).stdout == "fine\n"
+
+
+def test_one_that_has_gone_as_soon_as_it_was_made_leaves_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Sandbox("uts"):
+        before = os.listdir("/proc/self/fd")
+        monkeypatch.setattr("nsedu.client.pid_of_child", lambda *_: -1)  # as it says of the dead
+        with pytest.raises(NamespaceError, match="has ended"):
+            Sandbox("uts")
+        assert os.listdir("/proc/self/fd") == before
 
 
 def kill_before_it_is_given_out(other: Sandbox, agent: int, before: set[int]) -> object:
@@ -511,6 +596,27 @@ print(box._agent.process.pid, box.pid, inner.pid, command.pid, flush=True)
     assert all(ended(int(pid)) for pid in said.split())
 
 
+@pytest.mark.needs("cgroup-write")
+@pytest.mark.parametrize("killed", ["agent", "keeper", "keeper agent", "keeper notebook"])
+def test_no_control_group_outlives_who_is_killed(killed: str) -> None:
+    process = notebook("""
+from nsedu import Sandbox
+boxes = [Sandbox("uts", limits={"pids": 20}), Sandbox("pid", limits={"pids": 20})]
+boxes.append(boxes[0].sandbox("net", limits={"pids": 20}))
+print(boxes[0]._agent.process.pid, flush=True)
+input()
+""")
+    assert process.stdout is not None
+    pids = {"notebook": process.pid, "agent": int(process.stdout.readline())}
+    names = {status(pid).get("Name"): pid for pid in children(pids["agent"])}
+    pids["keeper"] = names["nsedu-keeper"]
+    assert len(groups(process.pid)) == 3
+    for party in killed.split():
+        os.kill(pids[party], signal.SIGKILL)
+    assert process.communicate("\n", timeout=PATIENCE)[1] == ""
+    assert eventually(lambda: not groups(pids["notebook"]))
+
+
 def test_a_sandbox_in_someone_elses_pid_namespace_leaves_nothing_there() -> None:
     if shutil.which("unshare") is None:
         pytest.skip("unshare is not installed: apt install util-linux.")
@@ -524,7 +630,7 @@ def test_a_sandbox_in_someone_elses_pid_namespace_leaves_nothing_there() -> None
         process = notebook(f"""
 import os
 from nsedu import Sandbox
-box = Sandbox(join={first})
+box = Sandbox(join={first}, user=os.geteuid() != 0)  # whose root is root itself
 os.environ["NSEDU_LEFT"] = "{mark}"
 box.run({DAEMON!r})
 input()
@@ -568,3 +674,31 @@ with Sandbox("user", "mnt", "pid") as home:
 print("freed")
 """)
     assert process.communicate(timeout=PATIENCE * 2) == ("freed\n", "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's waits for its map.")
+def test_a_first_process_whose_maker_dies_before_it_has_a_map_ends() -> None:
+    for _ in range(200):
+        agent = client.agent().process.pid
+        children = Path(f"/proc/{agent}/task/{agent}/children")
+        maker = threading.Thread(target=made_or_not)
+        maker.start()
+        while not (born := children.read_text().split()) and maker.is_alive():
+            pass
+        os.kill(agent, signal.SIGSTOP)
+        with suppress(OSError, IndexError):
+            if not Path(f"/proc/{born[0]}/uid_map").read_text():
+                break
+        os.kill(agent, signal.SIGCONT)
+        maker.join(10)
+        assert eventually(lambda children=children: not children.read_text())
+    else:
+        pytest.skip("it was never stopped in that moment.")
+    os.kill(agent, signal.SIGKILL)
+    maker.join(10)
+    assert ended(int(born[0]))
+
+
+def made_or_not() -> None:
+    with suppress(NamespaceError), Sandbox("uts", timeout=10):
+        pass

@@ -9,7 +9,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent / "nsedu"
-LONGEST = 320
 
 
 def module_name(path: Path) -> str:
@@ -34,11 +33,6 @@ def imports(path: Path) -> set[str]:
 def test_no_import_goes_in_a_circle() -> None:
     graph = {name: imports(path) - {name} for name, path in MODULES.items()}
     assert len(list(TopologicalSorter(graph).static_order())) >= len(MODULES) - 1
-
-
-def test_no_module_is_two_concepts_long() -> None:
-    lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
-    assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
 
 
 def test_the_agent_needs_nothing_beyond_the_standard_library() -> None:

@@ -232,12 +232,15 @@ def test_the_command_line_ends_without_a_traceback(words: list[str], status: int
 
 
 @pytest.fixture(scope="module")
-def under_the_limit() -> dict[str, Outcome]:
+def under_the_limit(learner: Learner) -> dict[str, Outcome]:
+    """A user namespace of an ordinary user's in which no more of them can be made."""
     if shutil.which("unshare") is None:
         pytest.skip("unshare is not installed: apt install util-linux.")
     shell = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
     code = f'{TRY}calls["doctor"] = lambda: json.loads(nsedu.doctor().to_json()){TELL}'
-    return run(["unshare", "-Ur", "sh", "-c", shell, "sh", sys.executable, "-c", code])
+    done = learner.run(["unshare", "-Ur", "sh", "-c", shell, "sh", learner.python, "-c", code])
+    assert done.stderr == ""
+    return dict(json.loads(done.stdout))
 
 
 @pytest.mark.needs("userns")
@@ -307,21 +310,140 @@ def test_a_masked_proc_is_named_with_what_covers_it() -> None:
     assert "make the sandbox with pid but not mnt" in caught.value.remedy
 
 
+MASK = """
+for file in kcore keys latency_stats timer_list; do
+    [ ! -e /proc/$file ] || mount --bind /dev/null /proc/$file
+done
+for directory in acpi scsi; do
+    [ ! -e /proc/$directory ] || mount -t tmpfs none /proc/$directory
+done
+mount --bind /proc/sys /proc/sys
+mount -o remount,bind,ro /proc/sys
+"""
+
+
+@needs_filter
 @pytest.mark.needs("userns", "mnt", "pid")
-def test_a_notebook_in_a_chroot_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_podman_container_masked_paths_are_named_and_not_the_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
+    code = f"""
+import seccomp_filter
+seccomp_filter.forbid(flags=0)
+{TRY}
+calls = {{"it": lambda: made("mnt", "pid"), "without": lambda: made("pid"),
+         "doctor": lambda: json.loads(nsedu.doctor().to_json())}}
+{TELL}"""
+    with Sandbox("mnt") as outer:
+        outer.run(MASK)
+        said = json.loads(outer.run([sys.executable, "-c", code], timeout=60).stdout)
+    assert said["it"]["step"] == "mount proc"
+    assert said["it"]["cause"].startswith("parts of /proc are covered here")
+    assert "--security-opt unmask=ALL" in said["it"]["remedy"]
+    assert said["without"]["error"] is None
+    report = said["doctor"]["value"]
+    assert report["machine"]["seccomp"] == 2
+    assert all(row["can"] for row in report["types"])
+    (proc,) = (row for row in report["extras"] if row["type"] == "proc")
+    assert "parts of /proc are covered here" in proc["note"] and "seccomp" not in proc["note"]
+
+
+CHAPTER = Path(__file__).parent.parent / "notebooks" / "00_start_here.ipynb"
+UNDER_DOCKER = """
+import sys
+import seccomp_filter
+from pathlib import Path
+import nbformat
+import refresh_notebooks
+
+seccomp_filter.forbid(calls=["mount", "setns"])  # what its default profile refuses
+notebook = refresh_notebooks.normalise(nbformat.read(sys.argv[1], as_version=4))
+refresh_notebooks._run(notebook, Path(sys.argv[1]).parent)
+print(nbformat.writes(notebook))
+"""
+
+
+@needs_filter
+@pytest.mark.needs("userns")
+def test_chapter_0_in_a_docker_container_explains_once_and_goes_on() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_DOCKER, str(CHAPTER)],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cells = [cell for cell in json.loads(done.stdout)["cells"] if cell["cell_type"] == "code"]
+    outputs = {cell["id"]: cell["outputs"] for cell in cells}
+    del outputs["doctor"]  # whose table says it in every row
+    assert "NameError" not in json.dumps(outputs)
+    assert not [one for some in outputs.values() for one in some if one["output_type"] == "error"]
+    explained = [id for id, some in outputs.items() if "seccomp filter" in json.dumps(some)]
+    assert explained == ["first"]
+    assert "seccomp=unconfined" in json.dumps(outputs["first"])
+    skipped = [id for id, some in outputs.items() if "needs userns, too" in json.dumps(some)]
+    assert "first-claim" in skipped and "close" in skipped
+
+
+IN_CELLS = """
+from IPython.core.interactiveshell import InteractiveShell
+import seccomp_filter
+seccomp_filter.forbid(calls=["mount", "setns"])
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "nsedu")
+assert shell.run_cell(CELL).success
+"""
+
+
+@needs_filter
+@pytest.mark.needs("userns")
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%byhand\nunshare(CLONE_NEWUSER | CLONE_NEWUTS)",
+        "%%byhand\nclone3(CLONE_NEWUSER)",
+        "%%byhand\nif os.fork() == 0:\n    unshare(CLONE_NEWUSER)\nos.wait()",
+        pytest.param("%%trace\nunshare -Ur true", marks=pytest.mark.needs("strace", "unshare")),
+        pytest.param("%%trace\nunshare -Um true", marks=pytest.mark.needs("strace", "unshare")),
+    ],
+)
+def test_a_cell_by_hand_and_a_traced_one_name_seccomp(cell: str) -> None:
+    code = IN_CELLS.replace("CELL", repr(cell))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "runs under a seccomp filter" in done.stdout
+    assert done.stdout.count("seccomp=unconfined") == 1
+
+
+@pytest.mark.needs("userns", "mnt", "pid")
+def test_a_notebook_in_a_chroot_is_told_so(
+    open_path: Path, monkeypatch: pytest.MonkeyPatch, learner: Learner
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", learner.environment["PYTHONPATH"])
     code = f'{TRY}calls = {{"it": lambda: made("uts")}}{TELL}'
     with Sandbox("mnt") as outer:
-        outer.run(["mount", "--rbind", "/", str(tmp_path)])
+        outer.run(["mount", "--rbind", "/", str(open_path)])
         chroot = shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin:/bin")
         assert chroot is not None
-        said = json.loads(outer.run([chroot, str(tmp_path), sys.executable, "-c", code]).stdout)[
-            "it"
-        ]
+        done = outer.run([chroot, str(open_path), learner.python, "-c", code])
+        said = json.loads(done.stdout)["it"]
     assert (said["error"], said["step"], said["errno"]) == (
         "NamespaceError", "unshare user", errno.EPERM,
     ), said  # fmt: skip
     assert "inside a chroot" in said["cause"] and "leave the chroot" in said["remedy"]
+
+
+@pytest.mark.needs("userns")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends ids.")
+def test_root_that_has_no_id_to_lend_makes_no_sandbox_that_would_be_roots() -> None:
+    code = f"""{TRY}calls = {{"it": lambda: made("uts"), "byhand": lambda: byhand.run("1"),
+        "root's own": lambda: made("uts", user=False)}}{TELL}"""
+    said = run(["unshare", "-Ur", sys.executable, "-c", f"from nsedu.cells import byhand\n{code}"])
+    for name in ("it", "byhand"):
+        assert (said[name]["error"], said[name]["step"]) == ("NamespaceError", "lend"), said
+        assert "user=False" in said[name]["remedy"]
+    assert said["root's own"]["error"] is None, said
 
 
 @pytest.mark.needs("userns")

@@ -21,7 +21,7 @@ from nsedu.nstypes import NAMES
 from ordinary_user import Learner
 
 HERE = Path(__file__).parent
-ROWS = ("ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "pins")
+ROWS = ("ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "netnsid", "pins")
 
 Run = Callable[..., Any]
 
@@ -91,7 +91,7 @@ def test_a_random_nest_is_found_whole(run: Run, nest: nests.Nest) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_members_are_counted_as_lsns_counts_them(run: Run, nest: nests.Nest) -> None:
-    answer = run("nests.py", json.dumps(nest))
+    answer = run("nests.py", json.dumps(nest), "lsns")
     if "lsns" not in answer:
         pytest.skip("lsns is not installed: apt install util-linux.")
     theirs = {row["ns"]: (row["type"], row["nprocs"], row["pid"]) for row in answer["lsns"]}
@@ -110,6 +110,14 @@ def test_a_namespace_is_found_by_what_alone_keeps_it(run: Run, name: str) -> Non
     unseen = [reason for reason in answer["unread"] if "for root" in reason]
     if name == "mount_namespace_nobody_can_see" and unseen:
         pytest.skip(f"the kernel keeps it from an ordinary user: {unseen[0]}.")
+    assert answer["seen"] == answer["expected"]
+
+
+def test_a_file_system_that_does_not_answer_holds_up_no_look() -> None:
+    if not os.access("/dev/fuse", os.W_OK):
+        pytest.skip("only root may make a file system that does not answer, by /dev/fuse.")
+    command = [sys.executable, HERE / "keepers.py", "look", *keepers.OF_ROOT]
+    answer = json.loads(subprocess.check_output(command, timeout=60))
     assert answer["seen"] == answer["expected"]
 
 

@@ -56,11 +56,20 @@ def said(shell: InteractiveShell, source: str) -> tuple[str, str]:
 
 
 def test_a_bash_cell_runs_inside(shell: InteractiveShell) -> None:
-    assert said(shell, "%%inside mars\nhostname\necho trouble >&2") == ("mars\n", "trouble\n")
+    assert said(shell, "%%inside mars\nuname -n\necho trouble >&2") == ("mars\n", "trouble\n")
 
 
 def test_a_sandbox_may_be_an_expression(shell: InteractiveShell) -> None:
-    assert said(shell, "%%inside {'x':mars}['x']\nhostname") == ("mars\n", "")
+    assert said(shell, "%%inside {'x':mars}['x']\nuname -n") == ("mars\n", "")
+
+
+@pytest.mark.parametrize("magic", ["inside", "trace"])
+@pytest.mark.parametrize(("cell", "why"), [("a\0b", "a NUL"), ("\ud800", "lone surrogate")])
+def test_a_cell_that_no_shell_can_be_given_is_refused(
+    shell: InteractiveShell, magic: str, cell: str, why: str
+) -> None:
+    with pytest.raises(UsageError, match=f"The cell must .*{why}"):
+        shell.run_cell_magic(magic, "mars", cell)
 
 
 def test_a_bash_cell_that_fails_raises_in_a_sentence(shell: InteractiveShell) -> None:
@@ -192,7 +201,7 @@ def test_by_hand_gets_as_long_as_it_is_given(shell: InteractiveShell) -> None:
     assert seen.stdout.endswith("Give it longer: %%byhand -t SECONDS.\n")
 
 
-@pytest.mark.needs("strace")
+@pytest.mark.needs("strace", "hostname")
 def test_a_trace_in_a_sandbox(shell: InteractiveShell) -> None:
     out, _ = said(shell, "%%trace mars\nhostname phobos; hostname")
     assert out == 'A hostname  sethostname("phobos")\n\nphobos\n'
@@ -240,11 +249,11 @@ def test_an_error_in_a_compared_cell_is_raised_once(shell: InteractiveShell) -> 
 CELLS = {
     "%load_ext nsedu": "",
     "import nsedu\nmars = nsedu.Sandbox('uts', hostname='mars', name='mars')": "",
-    "%%inside mars\nhostname; echo trouble >&2": "mars\ntrouble\n",
+    "%%inside mars\nuname -n; echo trouble >&2": "mars\ntrouble\n",
     "%%inside -p mars\nimport os, socket\n_ = os.system('echo from below')\nsocket.gethostname()":
         "from below\n'mars'\n",
     "%%byhand\nunshare(CLONE_NEWUSER | CLONE_NEWUTS)\nsethostname(b'phobos')\n"
-    "os.execvp('hostname', ['hostname'])": "phobos\n",
+    "os.execvp('uname', ['uname', '-n'])": "phobos\n",
     "%%trace\nunshare -Ur --uts hostname phobos": """\
 A unshare   unshare(CLONE_NEWUTS|CLONE_NEWUSER)
 A unshare   write("/proc/self/uid_map", "0 ID 1")
@@ -272,7 +281,7 @@ def executed(sources: list[str], directory: Path) -> list[nbformat.NotebookNode]
     return refresher.normalise(nb).cells
 
 
-@pytest.mark.needs("strace")
+@pytest.mark.needs("strace", "hostname")
 def test_in_a_kernel_every_magic_says_the_same_twice(tmp_path: Path) -> None:
     cells = executed([*CELLS], tmp_path)
     for (source, expected), first, second in zip(

@@ -69,6 +69,12 @@ def test_a_namespace_number_is_replaced_in_text_and_in_pictures() -> None:
     assert output.data["image/svg+xml"] == "<text>uts:[NSID]</text>"
 
 
+def test_a_measured_figure_and_its_machine_stay_for_those_who_have_not_run_it() -> None:
+    said = "uts:[4026531838] took ≈ 397 µs\nmachine: Linux 6.1\n"
+    (output,) = first_outputs(new_output("stream", name="stdout", text=said))
+    assert output.text == "uts:[NSID] took ≈ 397 µs\nmachine: Linux 6.1\n"
+
+
 def test_the_random_name_of_a_widget_is_dropped_and_its_text_stays() -> None:
     data = {"text/plain": "a slider", refresher.LIVE_ONLY: {"model_id": "5f0c"}}
     (output,) = first_outputs(new_output("display_data", data=data))
@@ -79,6 +85,38 @@ def test_the_traceback_of_an_expected_error_names_no_path() -> None:
     error = {"ename": "OSError", "evalue": "refused", "traceback": ["/home/me/cell.py, line 1"]}
     (output,) = first_outputs(new_output("error", **error))
     assert output.traceback == ["OSError: refused"]
+
+
+def test_bookkeeping_at_the_top_of_a_cell_moves_to_its_metadata() -> None:
+    source = "# NBVAL_IGNORE_OUTPUT\n# Not compared: a time is never the same twice.\n\nnow()"
+    (cell,) = refresher.normalise(new_notebook(cells=[code(source)])).cells
+    assert cell.source == "now()"
+    assert cell.metadata.tags == ["nbval-ignore-output"]
+    assert cell.metadata.nsedu.not_compared == "a time is never the same twice."
+
+
+def test_of_what_a_front_end_hides_only_a_hidden_source_is_kept() -> None:
+    hidden = {"jupyter": {"source_hidden": True, "outputs_hidden": True}}
+    (cell,) = refresher.normalise(new_notebook(cells=[code("1", metadata=hidden)])).cells
+    assert cell.metadata == {"jupyter": {"source_hidden": True}}
+
+
+def test_a_drawing_that_is_in_its_page_is_kept_once() -> None:
+    data = {"text/plain": "a tree", "image/svg+xml": "<svg/>", "text/html": "<div><svg/></div>"}
+    (output,) = first_outputs(new_output("display_data", data=data))
+    assert output.data == {"text/plain": "a tree", "text/html": "<div><svg/></div>"}
+
+
+def test_keeping_outputs_writes_the_form_and_executes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "01_a.ipynb"
+    cells = [new_markdown_cell("# 1 · A\n\nText"), code("1 / 0"), new_markdown_cell("The end")]
+    path.write_text(nbformat.writes(new_notebook(cells=cells)))
+    monkeypatch.setattr("sys.argv", ["refresh_notebooks.py", "--keep-outputs", str(path)])
+    assert refresher.main() == 0
+    assert refresher.out_of_form(path) is None
+    assert "[1 · A](01_a.ipynb)" in (tmp_path / "course.md").read_text()
 
 
 def test_an_empty_cell_is_dropped() -> None:

@@ -27,7 +27,9 @@ def is_excluded(cell: NotebookNode) -> bool:
 
 
 def gives_a_reason(cell: NotebookNode) -> bool:
-    """Whether a comment of at least three words stands in the cell, beside nbval's own markers."""
+    """Whether its metadata says why, or a comment of at least three words that is no marker."""
+    if cell.metadata.get("nsedu", {}).get("not_compared"):
+        return True
     comments = (
         line.strip().lstrip("# ") for line in cell.source.splitlines() if line.lstrip()[:1] == "#"
     )
@@ -53,13 +55,23 @@ def test_fewer_than_one_cell_in_eight_is_excluded_from_comparison(path: Path) ->
 
 
 @every_notebook
-def test_each_exclusion_says_why_in_a_comment(path: Path) -> None:
+def test_each_exclusion_says_why(path: Path) -> None:
     silent = [
         number
         for number, cell in enumerate(code_cells(path), start=1)
         if is_excluded(cell) and not gives_a_reason(cell)
     ]
     assert not silent, f"code cells {silent} are excluded from comparison without a word"
+
+
+@every_notebook
+def test_no_cell_shows_a_learner_what_is_meant_for_the_tests(path: Path) -> None:
+    shown = [
+        cell.id
+        for cell in code_cells(path)
+        if any(marker in cell.source for marker in ("NBVAL_", "# Not compared"))
+    ]
+    assert shown == []
 
 
 @pytest.mark.parametrize(

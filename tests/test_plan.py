@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nsedu import TYPES, Sandbox, client, plan
+from waiting import zombie
 
 EIGHT = ", ".join(TYPES)
 
@@ -116,3 +117,11 @@ def test_a_process_to_be_joined_that_is_not_there_is_an_error_that_says_so() -> 
         with pytest.raises(NamespaceError, match=f"there is no process {pid}") as caught:
             Sandbox(join=join)
         assert "What to do" in str(caught.value)
+
+
+@pytest.mark.needs("userns")
+def test_a_zombie_to_be_joined_is_an_error_that_says_so() -> None:
+    from nsedu import NamespaceError
+
+    with zombie() as pid, pytest.raises(NamespaceError, match=f"there is no process {pid}"):
+        Sandbox(join=pid)

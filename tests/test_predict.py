@@ -39,8 +39,10 @@ def test_a_typed_guess_stands_below_its_question(capsys: pytest.CaptureFixture[s
 
 def test_the_ten_links_are_offered(capsys: pytest.CaptureFixture[str]) -> None:
     ns.predict(links=["uts"])
-    question, choices = printed(capsys).splitlines()
+    question, *lines = printed(capsys).splitlines()
+    choices = "\n".join(lines)
     assert question == "? Which of the ten links of /proc/self/ns will differ?"
+    assert max(map(len, lines)) <= 90
     assert choices.count("[") == 10
     assert choices.count("[x] uts") == choices.count("[x]") == 1
 
@@ -50,7 +52,7 @@ def test_links_are_graded_by_a_sandbox(capsys: pytest.CaptureFixture[str]) -> No
     guess = ns.predict("Which?", links=["uts"])
     with ns.Sandbox("uts", user=True) as box:
         said = verdict(capsys, guess, box)
-    assert said == "… Which? You said uts; the kernel changed uts and user"
+    assert said == "… Which?\n  You said uts; the kernel changed uts and user"
     assert guess.right is False
 
 
@@ -59,22 +61,22 @@ def test_links_are_graded_by_a_pid(capsys: pytest.CaptureFixture[str]) -> None:
     guess = ns.predict("Which?", links=["user", "uts"])
     with ns.Sandbox("uts", user=True) as box:
         said = verdict(capsys, guess, box.pid)
-    assert said == "✔ Which? You said uts and user, and so it is"
+    assert said == "✔ Which?\n  You said uts and user, and so it is"
     assert guess.right is True
 
 
 def test_nothing_changed_is_an_answer_too(capsys: pytest.CaptureFixture[str]) -> None:
     guess = ns.predict("Which?", links=["mnt"])
     said = verdict(capsys, guess, os.getpid())
-    assert said == "… Which? You said mnt; the kernel changed none of them"
+    assert said == "… Which?\n  You said mnt; the kernel changed none of them"
 
 
 @pytest.mark.parametrize(
     ("guess", "right", "said"),
     [
-        (None, None, "· Dies? You made no guess; the answer is: no"),
-        ("no", True, "✔ Dies? You said no, and so it is"),
-        ("yes", False, "… Dies? You said yes; the answer is: no"),
+        (None, None, "· Dies?\n  You made no guess; the answer is: no"),
+        ("no", True, "✔ Dies?\n  You said no, and so it is"),
+        ("yes", False, "… Dies?\n  You said yes; the answer is: no"),
     ],
 )
 def test_one_of_several_is_graded(
@@ -96,7 +98,7 @@ def test_what_holds_or_not_answers_yes_or_no(
 def test_several_are_right_only_together(capsys: pytest.CaptureFixture[str]) -> None:
     made = ns.predict(TWO, ["a", "b", "c"], several=True, guess=["a"])
     said = verdict(capsys, made, ["c", "a"])
-    assert said == f"… {TWO} You said a; the answer is: a and c"
+    assert said == f"… {TWO}\n  You said a; the answer is: a and c"
 
 
 def test_none_of_several_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,12 +108,12 @@ def test_none_of_several_is_an_answer(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_number_is_a_choice_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     made = ns.predict("How many?", [1, 2, 3], guess=2)
-    assert verdict(capsys, made, 2) == "✔ How many? You said 2, and so it is"
+    assert verdict(capsys, made, 2) == "✔ How many?\n  You said 2, and so it is"
 
 
 def test_capitals_of_what_was_typed_do_not_matter(capsys: pytest.CaptureFixture[str]) -> None:
     made = ns.predict("Which name?", guess="Mars")
-    assert verdict(capsys, made, "mars") == "✔ Which name? You said Mars; the answer is: mars"
+    assert verdict(capsys, made, "mars") == "✔ Which name?\n  You said Mars; the answer is: mars"
 
 
 @pytest.mark.parametrize(("guess", "mark"), [("30", "✔"), ("300", "✔"), ("29", "…"), ("x", "…")])
@@ -121,7 +123,7 @@ def test_a_measured_number_may_be_off_by_a_factor(
     made = ns.predict("How many times?", guess=guess)
     capsys.readouterr()
     made.grade(90, within=4 if guess == "300" else 3)
-    assert printed(capsys) == f"{mark} How many times? You said {guess}; the answer is: ≈ 90"
+    assert printed(capsys) == f"{mark} How many times?\n  You said {guess}; the answer is: ≈ 90"
 
 
 def test_it_can_be_graded_twice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -171,3 +171,65 @@ def test_a_sandbox_does_not_end_while_somebody_holds_its_process() -> None:
     process = Sandbox("uts").popen(["cat"])
     gc.collect()
     assert process.communicate("still here") == ("still here", "")
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "words"),
+    [
+        (lambda p: p.send_signal(65), ValueError, "number must be a signal's, 1 to 64, not 65"),
+        (lambda p: p.send_signal(-1), ValueError, "number must be a signal's, 1 to 64, not -1"),
+        (lambda p: p.send_signal(10**30), ValueError, "number must be a signal's, 1 to 64"),
+        (lambda p: p.send_signal("TERM"), TypeError, "number must be a signal's, as signal.SIGT"),
+        (lambda p: p.send_signal(True), TypeError, "number must be a signal's"),
+        (lambda p: p.wait(-1), ValueError, "timeout must be above zero"),
+        (lambda p: p.wait(float("nan")), ValueError, "timeout must be above zero"),
+        (lambda p: p.communicate(timeout=None), TypeError, "timeout must be a number of seconds"),
+        (lambda p: p.communicate(timeout=float("inf")), ValueError, "timeout must be above zero"),
+        (lambda p: p.communicate(b"bytes"), TypeError, "input must be a string or None"),
+        (lambda p: p.communicate("\udc80"), ValueError, "input must be whole characters"),
+    ],
+)
+def test_a_wrong_argument_is_refused_and_it_runs_on(
+    box: Sandbox, use: Callable[[process.Process], object], error: type[Exception], words: str
+) -> None:
+    with box.popen(["cat"]) as cat:
+        with pytest.raises(error) as caught:
+            use(cat)
+        assert words in str(caught.value)
+        cat.send_signal(0)
+        assert cat.communicate("still here") == ("still here", "")
+
+
+@pytest.mark.timeout(60)
+def test_a_background_process_that_holds_its_input_does_not_hold_communicate_up(
+    box: Sandbox,
+) -> None:
+    command = box.popen("sleep 1000 <&0 & echo started")
+    assert command.communicate("x" * 200_000)[0] == "started\n"
+    assert command.returncode == 0
+
+
+def test_what_is_written_before_and_what_communicate_sends_arrive_in_order(box: Sandbox) -> None:
+    text = "".join(f"{number}\n" for number in range(50_000))
+    with box.popen("sleep 0.2; cat") as cat:
+        cat.stdin.write("first\n")
+        assert cat.communicate(text) == (f"first\n{text}", "")
+
+
+def test_communicate_kills_the_group_of_a_command_that_runs_too_long(box: Sandbox) -> None:
+    command = box.popen("sleep 1000 & echo $!; wait")
+    child = int(command.stdout.readline())
+    with pytest.raises(CommandTimedOut):
+        command.communicate("x" * 200_000, timeout=0.2)
+    assert ended(command.pid) and ended(child)
+    assert command.poll() == -signal.SIGKILL
+
+
+@pytest.mark.timeout(60)
+def test_closing_it_does_not_wait_for_somebody_to_read_its_input() -> None:
+    with Sandbox("uts") as box:
+        command = box.popen("setsid sleep 1000 <&0 & exit 0")
+        os.write(command.stdin.fileno(), b"x" * 65536)  # which fills the pipe
+        command.stdin.write("and more")
+        command.close()
+        assert command.stdin.closed

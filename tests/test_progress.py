@@ -18,6 +18,7 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.setattr(solved, "_kept", {})
+    monkeypatch.setattr(solved, "_kept_quizzes", {})
 
 
 @pytest.fixture
@@ -53,9 +54,33 @@ def test_what_is_solved_is_marked_by_shape_and_words(
 
 def test_without_notebooks_the_exercises_are_listed_by_their_subjects(tmp_path: Path) -> None:
     rows = ns.progress(tmp_path).rows
-    assert rows[0] == ["uts", "0 of 3", "○ uts-1  ○ uts-2  ○ uts-3"]
+    assert rows[1] == ["uts", "0 of 4", "○ uts-1  ○ uts-2  ○ uts-3  ○ uts-4"]
     assert " ".join(row[2] for row in rows).count("○") == len(EXERCISES)
 
 
 def test_the_course_asks_for_every_exercise_there_is() -> None:
     assert str(ns.progress(NOTEBOOKS)).count("○") == len(EXERCISES) + 1  # and the heading
+
+
+def test_the_score_of_a_chapters_quiz_is_shown(two_chapters: Path) -> None:
+    book = two_chapters / "02_uts.ipynb"
+    book.write_text(book.read_text().replace("ns.exercise(", 'ns.quiz(\\"uts\\"); ns.exercise(', 1))
+    assert [row[-1] for row in ns.progress(two_chapters).rows] == ["", "not yet"]
+    solved.record_quiz("uts", 2, 3)
+    shown = ns.progress(two_chapters)
+    assert shown.columns[-1] == "quiz: right at once"
+    assert [row[-1] for row in shown.rows] == ["", "2 of 3"]
+    assert ">2 of 3</td>" in shown._repr_html_()
+
+
+def test_without_notebooks_the_scores_are_shown_too(tmp_path: Path) -> None:
+    solved.record_quiz("basics", 1, 2)
+    solved.record_quiz("uts", 2, 3)
+    scores = {row[0]: row[-1] for row in ns.progress(tmp_path).rows}
+    assert (scores["uts"], scores["basics"], scores["pid"]) == ("2 of 3", "1 of 2", "")
+
+
+def test_a_demonstration_is_no_exercise_of_its_chapter(two_chapters: Path) -> None:
+    book = two_chapters / "00_start.ipynb"
+    book.write_text(book.read_text().replace('uts-1\\")', 'uts-3\\", demo=True)'))
+    assert "uts-3" not in str(ns.progress(two_chapters))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import nsedu as ns
+from nsedu import solved
 from nsedu.nstypes import NAMES
-from nsedu.quiz import as_text, load, names
+from nsedu.quiz import as_text, load, names, parts
 
 SOURCE = re.compile(r"\[[^]]+\]\(https://(man7\.org|docs\.kernel\.org)/[^)]+\)")
 every_quiz = pytest.mark.parametrize("name", names())
@@ -66,3 +70,69 @@ def test_a_quiz_that_is_none_is_refused() -> None:
         ValueError, match="there is no quiz 'dns'; there are: basics, cgroup, cost, ipc"
     ):
         ns.quiz("dns")
+
+
+@pytest.fixture
+def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Progress of the test's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(solved, "_kept_quizzes", {})
+    yield
+
+
+@pytest.mark.usefixtures("scores")
+def test_it_is_answered_by_letters_and_the_best_score_is_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ns.quiz("uts", guess="aba")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("✘ 1a) It would be, if new namespaces began empty")
+    assert said[1].startswith("✔ 2b) Yes: CAP_SYS_ADMIN")
+    assert said[-1] == "1 of 3 right at the first try."
+    ns.quiz("uts", guess="C B b")
+    assert capsys.readouterr().out.endswith("3 of 3 right at the first try.\n")
+    ns.quiz("uts", guess="aaa")
+    entry = solved.all_answered()["uts"]
+    assert (entry.right, entry.of) == (3, 3)
+
+
+@pytest.mark.usefixtures("scores")
+@pytest.mark.parametrize("guess", ["", "ab", "abz", "abcd", 5, ["a", "b", "a"]])
+def test_a_guess_that_is_no_letters_of_answers_is_refused(guess: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"guess must be 3 letters, one for each question \(a to c"
+    ):
+        ns.quiz("uts", guess=guess)
+    assert solved.all_answered() == {}
+
+
+@pytest.mark.usefixtures("scores")
+def test_what_a_program_answers_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsedu.front.unattended", lambda: True)
+    ns.quiz("uts", guess="cbb")
+    assert solved.all_answered() == {}
+
+
+def test_a_text_is_cut_into_words_code_and_links() -> None:
+    assert parts("a &lt; <code>b&gt;</code> and [c(1)](https://man7.org/c.1.html).") == [
+        {"text": "a < "},
+        {"code": "b>"},
+        {"text": " and "},
+        {"text": "c(1)", "link": "https://man7.org/c.1.html"},
+        {"text": "."},
+    ]
+
+
+@pytest.mark.usefixtures("scores")
+def test_on_a_card_the_first_try_of_each_question_counts() -> None:
+    from nsedu.widgets.quiz import QuizWidget
+
+    card = QuizWidget("uts", load("uts"))
+    for question, answer in ((0, 0), (0, 2), (1, 1), (2, 1)):
+        assert card.score == ""
+        card._receive(card, {"question": question, "answer": answer}, [])
+    assert card.tried == [[0, 2], [1], [1]] and card.right == [True, True, True]
+    assert card.score == "2 of 3 right at the first try."
+    assert solved.all_answered()["uts"].right == 2
+    card._receive(card, {"press": "again"}, [])
+    assert card.tried == [[], [], []] and card.score == ""

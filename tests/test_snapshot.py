@@ -19,12 +19,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsedu import procfs
+from awaiting import eventually
+from nsedu import nsfs, procfs, syscalls
 from nsedu.nstypes import LINKS, NAMES
 from nsedu.roles import Roles, roles
+from nsedu.sandbox import Sandbox
 from nsedu.snapshot import snapshot
 from ordinary_user import Learner
-from waiting import child
+from waiting import child, zombie
 
 PR_SET_NAME = 15
 MAY_NOT = "links of a process that the reader may not inspect"
@@ -174,6 +176,23 @@ def test_a_kernel_thread_has_a_name_and_no_command_line() -> None:
     assert second.command == ""
 
 
+def test_what_has_ended_and_is_not_yet_reaped_is_a_zombie() -> None:
+    with zombie() as pid:
+        seen = snapshot().processes
+    assert [one.pid for one in seen.values() if one.zombie] == [pid]
+    assert set(seen[pid].links) <= {"pid", "user"}
+
+
+def test_a_process_whose_first_thread_has_ended_is_no_zombie() -> None:
+    words = [sys.executable, Path(__file__).with_name("keepers.py"), "thread_without_its_first"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        seen = snapshot(process.pid).processes[process.pid]
+        process.communicate()
+    assert set(seen.links) <= {"pid", "user"}
+    assert not seen.zombie
+
+
 def test_threads_are_counted() -> None:
     assert snapshot().processes[os.getpid()].threads == len(os.listdir("/proc/self/task"))
 
@@ -244,6 +263,15 @@ def test_a_role_told_of_a_process_that_has_ended_is_never_shown() -> None:
 
 
 # Being a good guest
+
+
+def test_a_process_that_has_ended_is_none_that_may_not_be_inspected() -> None:
+    code = "import os, time; os.fork() or os._exit(0); print(flush=True); time.sleep(60)"
+    with program(sys.executable, "-c", code) as parent:
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        assert eventually(lambda: procfs.is_ending(int(children[0])))
+        assert not procfs.is_ending(parent.pid)
+    assert procfs.is_ending(parent.pid)
 
 
 def test_processes_may_come_and_go_meanwhile() -> None:
@@ -328,10 +356,76 @@ def test_without_a_proc_the_error_says_what_to_mount(learner: Learner) -> None:
         "import os; from nsedu.snapshot import snapshot\n"
         "os.chroot('.')\n"
         "try: snapshot()\n"
-        "except FileNotFoundError as error: print(error)"
+        "except OSError as error: print(type(error).__name__, error)"
     )
     result = learner.run(["unshare", "-Ur", learner.python, "-c", code])
-    assert "mount -t proc proc /proc" in result.stdout, result.stderr
+    assert result.stdout.startswith("NamespaceError could not look"), result.stderr
+    assert "What to do  mount one: mount -t proc proc /proc." in result.stdout
+
+
+# In a new pid namespace, with the /proc of another
+
+
+HERE = """
+import os, nsedu as ns
+from nsedu.errors import NamespaceError
+def attempt(name, *arguments):
+    try: picture = getattr(ns, name)(*arguments)
+    except NamespaceError as error: picture = error
+    print(name, "|", type(picture).__name__, "|", str(picture).splitlines()[1])
+box = ns.Sandbox("uts", name="mars")
+for name in ("tree", "matrix", "ownership", "pids"): attempt(name)
+attempt("tree", box)
+for name in ("mounts", "topology", "idmap", "ipc", "clocks", "cgroup_tree"): attempt(name)
+for name in ("tree", "mounts", "pids", "snapshot"): attempt(name, os.getpid())
+print("agent" in str(ns.tree("machine")), 'sandbox "mars"' in str(ns.tree()))
+box.close()
+"""
+
+
+@pytest.mark.needs("userns", "pid", "nested")
+def test_with_the_proc_of_another_pid_namespace_each_picture_is_right_or_says_why_not() -> None:
+    with Sandbox("pid") as box:
+        inside = [sys.executable, "-c", HERE]
+        said = box.run(inside, timeout=60).stdout.splitlines()
+    seen, refused = "Picture", "NamespaceError"
+    assert [line.split(" | ")[:2] for line in said[:-1]] == [
+        *([name, seen] for name in ("tree", "matrix", "ownership", "pids", "tree")),
+        *([name, refused] for name in ("mounts", "topology", "idmap", "ipc", "clocks",
+                                       "cgroup_tree", "tree", "mounts", "pids", "snapshot")),
+    ]  # fmt: skip
+    assert all("/proc shows the processes" in line for line in said if refused in line)
+    assert said[-1] == "True True"
+
+
+@pytest.mark.needs("userns", "pid")
+def test_the_tree_of_a_shell_that_has_the_proc_of_another_is_that_of_the_shell(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", learner.environment["PYTHONPATH"])
+    with Sandbox("pid") as box:
+        said = box.run(f"{learner.python} -m nsedu tree; true").stdout.splitlines()
+    assert [line.split()[0] for line in said[1:3]] == ["bash", "└─"]
+    assert said[2].startswith("└─ this program")
+
+
+@pytest.mark.needs("ns-id")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_namespace_has_the_id_that_the_kernel_gave_it(name: str) -> None:
+    file = syscalls.nsfd(os.getpid(), name)
+    seen = snapshot().namespaces[name, os.fstat(file).st_ino]
+    assert seen.id == syscalls.ns_get_id(file)
+    os.close(file)
+
+
+@pytest.mark.needs("userns", "uts")
+def test_a_kernel_without_ids_gives_all_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox("uts"):
+        seen = snapshot()
+        monkeypatch.setattr(nsfs, "NS_GET_ID", 0xB7FF)  # which no kernel has
+        before = snapshot()
+        assert {one.id for one in before.namespaces.values()} == {None}
+        assert before.diff(seen) == []
 
 
 # Reading what the kernel writes
@@ -339,19 +433,27 @@ def test_without_a_proc_the_error_says_what_to_mount(learner: Learner) -> None:
 comm = st.binary(max_size=15).map(lambda name: name.replace(b"\0", b""))
 
 
-@given(name=comm, ppid=st.integers(0, 2**22), threads=st.integers(1, 5000), kernel=st.booleans())
+@given(
+    name=comm,
+    state=st.sampled_from([b"S", b"Z"]),
+    ppid=st.integers(0, 2**22),
+    threads=st.integers(1, 5000),
+    kernel=st.booleans(),
+)
 def test_any_name_is_read_from_a_stat_file(
-    name: bytes, ppid: int, threads: int, kernel: bool
+    name: bytes, state: bytes, ppid: int, threads: int, kernel: bool
 ) -> None:
     flags = 0x400040 | (procfs.PF_KTHREAD if kernel else 0)
-    head = b"4711 (%s) S %d 1 1 0 -1 %d 1 2 3 4 5 6 7 8 20 0 %d 0 99 " % (
+    head = b"4711 (%s) %s %d 1 1 0 -1 %d 1 2 3 4 5 6 7 8 20 0 %d 0 99 " % (
         name,
+        state,
         ppid,
         flags,
         threads,
     )
     text = name.decode("utf-8", "surrogateescape")
-    assert procfs.parse_stat(head + b"1 " * 30) == (text, ppid, flags, threads, b"99")
+    zombie = state == b"Z" and threads == 1
+    assert procfs.parse_stat(head + b"1 " * 30) == (text, ppid, flags, threads, b"99", zombie)
 
 
 @given(name=comm, pids=st.lists(st.integers(1, 2**22), min_size=1, max_size=32))

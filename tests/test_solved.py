@@ -20,6 +20,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a learner's progress is kept, in a home of the test's own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(solved, "_kept", {})
+    monkeypatch.setattr(solved, "_kept_quizzes", {})
     monkeypatch.setattr(solved, "_said", set())
     return tmp_path / "nsedu" / "progress.json"
 
@@ -58,6 +59,8 @@ DAMAGED = [
     b"null",
     b'{"exercises": 5}',
     b'{"exercises": {"uts-1": {}}}',
+    b'{"exercises": {}, "quizzes": {"uts": {"answered": "", "right": 4, "of": 3}}}',
+    b'{"exercises": {}, "quizzes": []}',
     b'{"exercises": {"uts-1": {"solved": 5}}}',
     b'{"exercises": {"uts-1": {"solved": "x", "seconds": "y"}}}',
     b"[" * 100_000,
@@ -135,3 +138,28 @@ def test_who_is_killed_while_writing_leaves_the_old_file_whole(path: Path) -> No
     assert json.loads(path.read_text())["exercises"].keys() == {"uts-1"}
     solved.record("uts-3")  # the lock has gone with its owner
     assert solved.all_solved().keys() == {"uts-1", "uts-3"}
+
+
+def test_of_a_quiz_the_best_score_counts_and_exercises_stay(path: Path) -> None:
+    solved.record("uts-1", 83, 2)
+    for right in (1, 3, 2):
+        solved.record_quiz("uts", right, 3)
+    assert solved.all_answered()["uts"].right == 3
+    assert list(solved.all_solved()) == ["uts-1"]
+    assert json.loads(path.read_text())["quizzes"]["uts"]["of"] == 3
+
+
+def test_a_file_from_before_there_were_scores_is_read(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    entry = {"solved": "2026-01-01T00:00:00Z", "seconds": 5, "hints": 0}
+    path.write_text(json.dumps({"version": 1, "exercises": {"uts-1": entry}}))
+    assert solved.all_answered() == {}
+    solved.record_quiz("uts", 1, 3)
+    assert list(solved.all_solved()) == ["uts-1"]
+
+
+def test_forgetting_counts_quizzes_too(capsys: pytest.CaptureFixture[str]) -> None:
+    solved.record_quiz("uts", 1, 3)
+    solved.reset_progress()
+    assert capsys.readouterr().out == "Forgotten: 0 solved exercises, 1 quiz.\n"
+    assert solved.all_answered() == {}

@@ -11,4 +11,4 @@ def test_without_a_front_end_it_says_how(capsys: pytest.CaptureFixture[str]) -> 
     ns.terminal()
     said = capsys.readouterr().out
     assert said.startswith("Open a terminal: in JupyterLab by File → New → Terminal")
-    assert said.count("\n") == 1
+    assert said.count("\n") == 2

@@ -6,7 +6,6 @@ import marshal
 import os
 import signal
 import socket
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,13 +14,6 @@ from hypothesis import strategies as st
 from nsedu import wire
 
 Pair = tuple[socket.socket, socket.socket]
-
-
-@pytest.fixture
-def ends() -> Iterator[Pair]:
-    ours, theirs = wire.pair()
-    with ours, theirs:
-        yield ours, theirs
 
 
 def open_descriptors() -> int:

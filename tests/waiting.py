@@ -29,3 +29,16 @@ def child(prepare: Callable[[], Any] = lambda: None) -> Iterator[int]:
         os.close(reader)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+@contextmanager
+def zombie() -> Iterator[int]:
+    """A child that has ended and is not yet reaped; gives its pid."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        yield pid
+    finally:
+        os.waitpid(pid, 0)

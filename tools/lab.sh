@@ -18,6 +18,9 @@ PATH="$PATH:$PWD/.venv/bin"
 export PATH
 set -- --ServerApp.terminado_settings="shell_command=${SHELL:-/bin/sh}" "$@"
 
+# Settings of ours that a user's own go before: a terminal opens beside the notebook.
+export JUPYTER_CONFIG_PATH="$PWD/tools/jupyter${JUPYTER_CONFIG_PATH:+:$JUPYTER_CONFIG_PATH}"
+
 set -- --KernelManager.transport=ipc "$@"
 if [ "$(id -u)" = 0 ]; then
     set -- --allow-root "$@"
@@ -27,6 +30,8 @@ if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}${BROWSER:-}${WSL_DISTRO_NAME:-}" ]; th
     set -- --no-browser "$@"
     echo "make lab: no display here; open the address that JupyterLab prints in a browser." >&2
 fi
+
+.venv/bin/python tools/packages.py  # what would make the course complete, in a line
 
 .venv/bin/python -m jupyterlab \
     --ip=127.0.0.1 \

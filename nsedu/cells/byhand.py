@@ -11,14 +11,14 @@ import ast
 import contextlib
 import errno
 import fcntl
-import json
 import os
+import resource
 import signal
 import socket
 import sys
 from typing import Any, NoReturn
 
-from nsedu import claims, nstypes, process, syscalls
+from nsedu import claims, nstypes, output, plain, syscalls
 from nsedu.cells import cell, ordinary
 
 _REPORT_FD = 200  # out of the way of the descriptors that the cell will open
@@ -37,14 +37,16 @@ def run(source: str, timeout: float | None = None, name: str = "%%byhand") -> No
     Raises:
         CellFailed: it, or a child that it forked, raised an exception or ended badly.
         CommandTimedOut: it ran too long.
+        OutputTooLong: it printed too much.
         NamespaceError: no process could be started.
     """
     said = bytearray()
-    sinks = [process.show("stdout"), process.show("stderr"), said.extend]
+    allowed = output.Allowance(name, output.PRINTED, output.IN_A_CELL)
+    sinks = [*(output.show(s, allowed) for s in ("stdout", "stderr")), plain.collect(said, name)]
     request = {"source": source, "imports": _imports(source)}
     status = ordinary.Beside().execute("cells.byhand:main", request, sinks, timeout, name)
-    for line in said.splitlines():
-        raise cell.CellFailed(**json.loads(line))
+    if said:
+        raise cell.failure(said.partition(b"\n")[0])
     if status:
         raise cell.CellFailed(ended(status))
 
@@ -105,7 +107,8 @@ def names() -> dict[str, Any]:
 
 def main(request: dict[str, Any]) -> NoReturn:
     """In the fresh process: run the cell, report what it raises, and end."""
-    fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, _REPORT_FD)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    report = fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, min(_REPORT_FD, most // 2))
     os.close(3)
     status = 0
     try:
@@ -115,7 +118,7 @@ def main(request: dict[str, Any]) -> NoReturn:
     except BaseException as error:  # it goes to the notebook, whatever it is
         status = 1
         with contextlib.suppress(OSError):
-            os.write(_REPORT_FD, json.dumps(cell.report(error)).encode() + b"\n")
+            os.write(report, plain.dumps(True, cell.report(error)) + b"\n")
     os._exit(status)
 
 

@@ -7,10 +7,13 @@ notebook raises that again as a `CellFailed`, which shows the learner's own line
 from __future__ import annotations
 
 import ast
+import errno
 import linecache
 import re
 import types
 from typing import Any
+
+from nsedu import plain
 
 PREFIX = "<cell "
 _CAP_SYS_ADMIN = 21  # <linux/capability.h>
@@ -39,11 +42,14 @@ class CellFailed(Exception):
         said: what it raised, in one line ("PermissionError: …").
         lines: where, the outermost first, each a line of the cell.
         why: the rule behind a refusal by the kernel and what to do, or nothing.
+        lacks: what this machine lacks, in the doctor's words, or nothing (see `errors.Reason`).
     """
 
-    def __init__(self, said: str, lines: list[str] | None = None, why: str = "") -> None:
+    def __init__(
+        self, said: str, lines: list[str] | None = None, why: str = "", lacks: str = ""
+    ) -> None:
         super().__init__(said)
-        self.lines, self.why = lines or [], why
+        self.lines, self.why, self.lacks = lines or [], why, lacks
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback."""
@@ -74,9 +80,25 @@ def _ends_in_expression(tree: ast.Module) -> bool:
     return bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
 
 
+def failure(data: bytes | bytearray) -> CellFailed:
+    """The error for what a cell's process sent: an encoded `report`, or anything at all."""
+    try:
+        _, told = plain.loads(data)
+        said, lines, why, lacks = (told[key] for key in ("said", "lines", "why", "lacks"))
+        fits = type(lines) is list and all(type(w) is str for w in (said, why, lacks, *lines))
+    except (ValueError, TypeError, KeyError):
+        fits = False
+    if not fits:
+        return CellFailed(
+            "what the cell's process sent as its error is none, so nothing of it is shown; the cell"
+            " may have written it itself."
+        )
+    return CellFailed(said, lines, why, lacks)
+
+
 def report(error: BaseException) -> dict[str, Any]:
     """What a cell raised, as data to send: the arguments of `CellFailed`."""
-    return {"said": _say(error), "lines": _lines(error), "why": _explain(error)}
+    return {"said": _say(error), "lines": _lines(error), **_explain(error)}
 
 
 def _say(error: BaseException) -> str:
@@ -99,24 +121,35 @@ def _lines(error: BaseException) -> list[str]:
     return found
 
 
-def _explain(error: BaseException) -> str:
-    """The rule behind a refused unshare(2), which the errno alone does not tell."""
-    if not isinstance(error, OSError):
-        return ""
-    call = re.fullmatch(r"unshare\((CLONE_NEW[A-Z|_]+)\)", str(error.filename))
-    if call is None:
-        return ""
+_UNEXPLAINED = {"why": "", "lacks": ""}
+
+
+def _explain(error: BaseException) -> dict[str, str]:
+    """The rule behind a refused call, which the errno alone does not tell."""
+    call = str(getattr(error, "filename", ""))
+    flags = re.fullmatch(r"(?:unshare|clone3?)\((CLONE_NEW[A-Z|_]+)\)", call)
+    mount = re.match(r"mount\(.*, (\w*), 0x[0-9a-f]+\)$", call)
+    if not isinstance(error, OSError) or not (flags or mount):
+        return _UNEXPLAINED
     from nsedu import explain, nstypes
     from nsedu.facts import facts
 
-    flags = call[1].split("|")
-    refused = [kind for kind in nstypes.CATALOGUE if kind.clone_flag in flags]
-    known = facts()
-    if "CLONE_NEWUSER" not in flags and not known["cap_eff"] >> _CAP_SYS_ADMIN & 1:
+    lacks, known = "", facts()
+    types = flags[1].split("|") if flags else []
+    refused = [kind for kind in nstypes.CATALOGUE if kind.clone_flag in types]
+    may = known["cap_eff"] >> _CAP_SYS_ADMIN & 1
+    if flags and "CLONE_NEWUSER" not in types and not may and error.errno == errno.EPERM:
         rule = f"a {refused[0].title} namespace needs CAP_SYS_ADMIN, which this process has not"
         remedy = "add CLONE_NEWUSER: the creator of a user namespace has every capability in it"
+    elif mount:
+        if not may or error.errno not in (errno.EPERM, errno.EACCES):
+            return _UNEXPLAINED
+        step = "mount proc" if mount[1] == "proc" else "mount private"
+        rule, _, remedy, lacks = explain.explain(step, error.errno, known)
+        if not lacks:  # a mistake of the cell's, of which the errno says more
+            return _UNEXPLAINED
     else:
         # The kernel makes the user namespace first (user_namespaces(7)), so that one decides.
-        name = "user" if "CLONE_NEWUSER" in flags else refused[0].name
-        rule, _, remedy = explain.explain(f"unshare {name}", error.errno or 0, known)
-    return f"  Rule        {rule}.\n  What to do  {remedy}."
+        name = "user" if "CLONE_NEWUSER" in types else refused[0].name
+        rule, _, remedy, lacks = explain.explain(f"unshare {name}", error.errno or 0, known)
+    return {"why": f"  Rule        {rule}.\n  What to do  {remedy}.", "lacks": lacks}

@@ -3,8 +3,8 @@
 The course promises that nothing it does can be noticed on the host.  A sandbox keeps that promise
 by its namespaces; a cell that makes its namespaces by hand has none at first, and a forgotten
 unshare would set the host's own name.  So its process first becomes an ordinary user, if it was
-root: no capabilities (capabilities(7)), and a user id that owns nothing, for files such as those of
-/proc/sys obey their owner without any capability.
+root: no capabilities (capabilities(7)), and a user id that is lent to it and owns nothing, for
+files such as those of /proc/sys obey their owner without any capability.
 """
 
 from __future__ import annotations
@@ -19,21 +19,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from nsedu import child, client, syscalls
-from nsedu.errors import NamespaceError, Reason
+from nsedu import child, client, explain, facts, lent_ids, syscalls
 from nsedu.running import Runner
-
-ORDINARY_ID = 65521
-"""Neither a person's nor a daemon's: Debian and systemd leave 65520 to 65533 unused.
-
-65534 will not do, for in a user namespace it means "not mapped" (user_namespaces(7)).
-"""
 
 _START = (
     "import sys; sys.path[:] = {path!r} + sys.path;"
     " from nsedu.cells.ordinary import main; main({program!r})"
 )
-_CAP_SETGID, _CAP_SETUID = 6, 7  # <linux/capability.h>
+_PATIENCE = 5  # seconds for what was killed to end
+_HEARD = {signal.SIGTERM, signal.SIGCHLD}  # by who minds a fork; SIGTERM asks it to end
 _CAPABILITIES = 64  # capabilities, more than any kernel has; the loop ends at the first unknown
 
 
@@ -49,6 +43,7 @@ class Beside(Runner):
     def __init__(self) -> None:
         self._agent = client.agent()
         self._control = self._agent.socket
+        self.root_uid = os.geteuid()
 
     def _require(self) -> Beside:
         return self
@@ -78,56 +73,42 @@ class Beside(Runner):
             CommandTimedOut: it ran too long.
             NamespaceError: it could not be started, or could not become an ordinary user's.
         """
-        _check_root()
+        window = client.to_lend()
+        if window == lent_ids.NOTHING:
+            raise explain.error(facts.failure("lend", errno.EPERM, "setresuid()"))
+        request = {"cells": window and window.cells, **request}
         with contextlib.suppress(FileNotFoundError):  # a directory removed under the notebook
             request = {"cwd": os.getcwd(), **request}
         start = _START.format(path=[client.ROOT], program=program)
         argv = [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", start]
         message = {"op": "run", "argv": argv}
-        text = json.dumps({"path": [*sys.path, client.ROOT], **request})
+        agent = self._agent.process.pid
+        text = json.dumps({"path": [*sys.path, client.ROOT], "agent": agent, **request})
         return self._execute(what, message, text, sinks, timeout)
 
 
-def _check_root() -> None:
-    """Refuse to be root without the capabilities to become someone else.
-
-    Raises:
-        NamespaceError: it is so.
-    """
-    needed = 1 << _CAP_SETGID | 1 << _CAP_SETUID
-    if os.geteuid() != 0 or syscalls.capget()[0] & needed == needed:
-        return
-    reason = Reason(
-        "root needs CAP_SETUID and CAP_SETGID to become someone else (setresuid(2)), and as root a"
-        " mistake in the cell could change the machine",
-        f"effective capabilities {syscalls.capget()[0]:#x}",
-        "run the notebook as an ordinary user, or give it the two capabilities",
-    )
-    step, call = "run the cell as an ordinary user", f"setresuid({ORDINARY_ID})"
-    raise NamespaceError(step, errno.EPERM, call, reason)
-
-
-def become_ordinary(streams: Sequence[int] = ()) -> None:
+def become_ordinary(cells: Sequence[int] | None, streams: Sequence[int] = ()) -> None:
     """Give up every capability and, as root, the user id.
 
     Args:
+        cells: the first of the ids that root lends and how many there are, each for the process of
+            one pid; None for who is an ordinary user already, to the machine at least.
         streams: descriptors of pipes that must stay openable by name, as /dev/stderr.
 
     Raises:
         OSError: EPERM, root without CAP_SETUID or CAP_SETGID.
     """
-    if os.geteuid() == 0:
-        try:
-            for fd in streams:
-                os.fchown(fd, ORDINARY_ID, ORDINARY_ID)
-            os.setgroups([])
-            os.setresgid(ORDINARY_ID, ORDINARY_ID, ORDINARY_ID)
-            os.setresuid(ORDINARY_ID, ORDINARY_ID, ORDINARY_ID)
-        except OSError as error:
-            # Root of a user namespace without that id: an ordinary user already, to the host.
-            if error.errno != errno.EINVAL:
-                raise
-            _drop_bounding()
+    if cells is not None:
+        first, count = cells
+        own = first + os.getpid() % count
+        for fd in streams:
+            os.fchown(fd, own, own)
+        os.setgroups([])
+        os.setresgid(own, own, own)
+        os.setresuid(own, own, own)
+        syscalls.join_session_keyring()
+    elif os.geteuid() == 0:
+        _drop_bounding()
     syscalls.capset(0, 0, 0)  # with the inheritable go the ambient ones
     # A change of ids takes /proc/self from its owner, who is to write its maps (proc(5)).
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
@@ -140,16 +121,14 @@ def _drop_bounding() -> None:
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
 
 
-class _Ended(BaseException):
-    """The process that the agent started was killed: whatever still runs must go."""
-
-
 def main(program: str) -> NoReturn:
     """As the process that the agent started: run `program` and wait for all it leaves.
 
     Three processes: this one leads the group that is killed on a timeout; the second, in a session
-    of its own, is told of that by its parent's death and ends whatever the third has started.
+    of its own, waits for whatever the third starts.  Each of the two ends what is left when its
+    parent or its child is killed, so that of them and the agent any two may be.
     """
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     with open(0, closefd=False) as file:
         request = json.load(file)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -163,50 +142,80 @@ def main(program: str) -> NoReturn:
     with contextlib.suppress(KeyError, OSError):
         os.chdir(request["cwd"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    agent = os.getppid()
-    become_ordinary((1, 2, 3))
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of ids had undone it
-    if os.getppid() != agent:
-        os._exit(1)
-    parent = os.getpid()
-    keeper = os.fork()
-    if keeper == 0:
-        _keep(parent, lambda: function(request))
-    _end_like(os.waitpid(keeper, 0)[1])
+    become_ordinary(request["cells"], (1, 2, 3))
+    me = os.getpid()
+    _mind(request["agent"], lambda: _wait(me, lambda: function(request)))
 
 
-def _keep(parent: int, function: Callable[[], object]) -> NoReturn:
-    """As the second process: run the function in the third, and leave nobody behind."""
-    os.setsid()
-    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    status: int = signal.SIGKILL
+def _fork() -> int:
     try:
-        signal.signal(signal.SIGTERM, _on_end)
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            raise _Ended
-        pid = os.fork()
+        return os.fork()
+    except BlockingIOError:
+        os.write(2, b"no further process may be started here (RLIMIT_NPROC, getrlimit(2)).\n")
+        os._exit(1)
+
+
+def _wait(parent: int, function: Callable[[], object]) -> NoReturn:
+    os.setsid()
+    _mind(parent, function, waits=True)
+
+
+def _mind(parent: int, function: Callable[[], object], waits: bool = False) -> NoReturn:
+    """Run a function in a fork, and leave nobody behind.
+
+    Args:
+        parent: whose end is the end of everything.
+        function: what to run.
+        waits: whether to wait for what the fork leaves when it ends, instead of killing it.
+    """
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    for number in _HEARD:  # one that is ignored cannot be waited for; and see ends_its_own()
+        signal.signal(number, lambda *_: None)
+    # Blocked, and waited for: a handler that raised could be called anywhere, the clean-up too.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)  # a change of ids had undone it
+    status, pid = int(signal.SIGKILL), 0
+    if os.getppid() == parent:
+        pid = _fork()
         if pid == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number in _HEARD:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
             function()
             os._exit(0)
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                ended, found = os.wait()
-                status = found if ended == pid else status
-    except _Ended:
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                for left in child.children_of_self():
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(left, signal.SIGKILL)
-                os.wait()
+        status = _await(pid, waits)
+    signal.alarm(_PATIENCE)  # whose default is the end: what is killed may be slow to go
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            for left in child.children_of_self():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    # The second ends its own in order; killed, it would leave them to this process,
+                    # which may be killed itself before it has them.
+                    minds = left == pid and not waits
+                    os.kill(left, signal.SIGTERM if minds else signal.SIGKILL)
+                    os.kill(left, signal.SIGCONT)
+            os.wait()
     _end_like(status)
 
 
-def _on_end(*_: object) -> None:
-    raise _Ended
+def _await(pid: int, waits: bool) -> int:
+    """Reap until a fork has ended, or every child has; or until SIGTERM asks for our end.
+
+    Returns:
+        The fork's wait status; that of a kill if it has not ended.
+    """
+    status: int = signal.SIGKILL
+    while signal.sigwait(_HEARD) == signal.SIGCHLD:
+        with contextlib.suppress(ChildProcessError):
+            while (reaped := os.waitpid(-1, os.WNOHANG))[0]:
+                if reaped[0] == pid:
+                    status = reaped[1]
+                    if not waits:
+                        return status
+            continue
+        break  # there are none any more
+    return status
 
 
 def _end_like(status: int) -> NoReturn:

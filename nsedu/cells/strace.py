@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 SHOWN = (
@@ -68,7 +68,7 @@ def calls(text: str) -> Iterator[Call]:
             yield Call(pid, call["name"], call["arguments"], call["result"])
 
 
-def decode(text: str, ids: Iterable[int] = ()) -> list[str]:
+def decode(text: str, ids: Container[int] = ()) -> list[str]:
     """The calls that concern namespaces, a line each.
 
     Args:
@@ -90,7 +90,7 @@ def decode(text: str, ids: Iterable[int] = ()) -> list[str]:
             forked.append(call)
         if call.name in ("execve", "execveat") and call.result == "0":
             program[call.pid] = _basename(call.arguments)
-        shown = _show(call, {str(number) for number in ids} - {"0"})
+        shown = _show(call, ids)
         if shown is not None:
             rows.append((call.pid, program[call.pid], shown + _outcome(call)))
     letters: dict[int, str] = {}
@@ -128,7 +128,7 @@ def _outcome(call: Call) -> str:
     return ""
 
 
-def _show(call: Call, ids: set[str]) -> str | None:
+def _show(call: Call, ids: Container[int]) -> str | None:
     """A call as its line shows it, or None if it has nothing to do with namespaces."""
     name, arguments = call.name, call.arguments
     if name in ("clone", "clone3"):
@@ -150,7 +150,7 @@ def _show(call: Call, ids: set[str]) -> str | None:
     return f"{name}({_mask(arguments, call.pid)})"
 
 
-def _show_map(call: Call, ids: set[str]) -> str | None:
+def _show_map(call: Call, ids: Container[int]) -> str | None:
     found = re.match(r'\d+<(/proc/[^>]*/(\w+))>, "(.*)", \d+$', call.arguments)
     if found is None or found[2] not in _MAPS:
         return None
@@ -159,7 +159,8 @@ def _show_map(call: Call, ids: set[str]) -> str | None:
         lines = [line.split() for line in text.removesuffix(r"\n").split(r"\n")]
         text = r"\n".join(
             " ".join(
-                "ID" if place == 1 and word in ids else word for place, word in enumerate(line)
+                "ID" if place == 1 and word.isdecimal() and int(word) in ids else word
+                for place, word in enumerate(line)
             )
             for line in lines
         )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import sys
 from typing import Any
 
+from nsedu import explain, facts, lent_ids, output, programs
 from nsedu.cells import cell, ordinary, strace
+from nsedu.errors import NamespaceError
+from nsedu.nstypes import CATALOGUE
 from nsedu.process import CommandFailed
 from nsedu.sandbox import Sandbox
 
 
 class TraceRefused(Exception):
     """strace is not installed, or may not trace; the message says what to do."""
+
+    lacks = "strace"
 
     def _render_traceback_(self) -> list[str]:
         return [f"TraceRefused: {self}"]
@@ -42,15 +49,19 @@ def run(
         TraceRefused: strace is missing or may not trace.
         CommandFailed: the script ended with a status other than 0.
         CommandTimedOut: it ran too long.
-        NamespaceError: it could not be started, or the sandbox is closed or dead.
+        OutputTooLong: it printed too much.
+        NamespaceError: it could not be started, or the sandbox is closed or dead; or a filter on
+            system calls refused it a namespace.
     """
     if shutil.which("strace") is None:
         raise TraceRefused(
-            "strace is not installed; install it (apt install strace) and run this cell again."
+            f"strace is not installed; {programs.remedy('strace')}, and run this cell again."
         )
     argv = [*_STRACE, *cell.bash(script, "exec 3>&-; ")]
     out, err, trace = bytearray(), bytearray(), bytearray()
-    sinks: list[Any] = [out.extend, err.extend, trace.extend]
+    allowed = output.Allowance(name, output.PRINTED, output.IN_A_CELL)
+    calls = output.Allowance(name, output.KEPT, "Trace a shorter command.")
+    sinks: list[Any] = [*map(allowed.sink, (out.extend, err.extend)), calls.sink(trace.extend)]
     status = 0
     try:
         if box is None:
@@ -65,7 +76,23 @@ def run(
     if not text:
         raise TraceRefused(_refusal(err.decode(errors="replace")))
     if status:
-        raise CommandFailed(status, name)
+        raise _refused(text) or CommandFailed(status, name)
+
+
+_SECCOMP_FILTER = 2  # the line Seccomp of proc_pid_status(5)
+_REFUSED = re.compile(r"\b(unshare|clone)\(.*?((?:CLONE_NEW[A-Z]+\|?)+).*\) += -1 EPERM")
+
+
+def _refused(trace: str) -> NamespaceError | None:
+    """Why a new namespace was refused to the script, if a filter on this process did that."""
+    found, known = _REFUSED.search(trace), facts.facts()
+    if found is None or known["seccomp"] != _SECCOMP_FILTER:
+        return None
+    flags = found[2].strip("|").split("|")
+    refused = [kind.name for kind in CATALOGUE if kind.clone_flag in flags]
+    step = "unshare user" if "user" in refused else f"unshare {refused[0]}"
+    call = f"{found[1]}({'|'.join(flags)})"
+    return explain.error({"failed": step, "errno": errno.EPERM, "call": call, "facts": known})
 
 
 def main(request: dict[str, Any]) -> None:
@@ -74,8 +101,7 @@ def main(request: dict[str, Any]) -> None:
 
 
 def _print(trace: str, out: str, err: str) -> None:
-    ids = {os.getuid(), os.getgid(), ordinary.ORDINARY_ID}
-    lines = strace.decode(trace, ids)
+    lines = strace.decode(trace, _OwnIds())
     print("\n".join(lines) if lines else "No call had to do with namespaces.")
     if out:
         print(f"\n{out}", end="")
@@ -83,8 +109,21 @@ def _print(trace: str, out: str, err: str) -> None:
     print(err, end="", file=sys.stderr, flush=True)
 
 
+class _OwnIds:
+    """The ids of whoever runs a cell: the user's own, unless that is 0, and those lent to it."""
+
+    def __init__(self) -> None:
+        self._own = {os.getuid(), os.getgid()} - {0}
+        self._lent = lent_ids.to_lend() or lent_ids.NOTHING
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._own or number in self._lent
+
+
 def _refusal(said: str) -> str:
     words = " ".join(said.split()) or "it said nothing"
+    if os.strerror(errno.EAGAIN) in words:
+        return f"strace could start no process ({words}); end some of this user's (RLIMIT_NPROC)."
     return (
         f"strace could not trace the command ({words}). ptrace(2) is refused here, by a seccomp"
         " filter, as in a container, or by kernel.yama.ptrace_scope; start the container with"

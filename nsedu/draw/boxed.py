@@ -11,6 +11,7 @@ from nsedu.draw.forest import plant, rows
 from nsedu.draw.names import Letters, call, identity, known, unread
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import MARGIN, SOFT_INK
+from nsedu.lent_ids import is_yours
 from nsedu.nstypes import NsType
 from nsedu.records import Namespace, Process, Snapshot
 
@@ -54,7 +55,7 @@ def hierarchy(snapshot: Snapshot, type: str) -> Picture:
     notes = [f"… {left_out} more boxes, not drawn"] if left_out else []
     notes += [] if boxes else [f"no {type} namespace in this snapshot"]
     notes += unread(snapshot)
-    text = "\n".join([*text_lines(boxes), sense, *notes])
+    text = [*text_lines(boxes), sense, *notes]
 
     canvas, layout = Canvas(), Layout(boxes)
     y = canvas.heading(title, [sense], layout.width)
@@ -135,7 +136,9 @@ class _Builder:
         facts = []
         if ns.type == "user" and ns.uid is not None and ns.parent is not None:
             # By name if it is the reader: a picture is the same whoever looks at his own work.
-            facts.append("made by you" if ns.uid == self.reader else f"made by uid {ns.uid}")
+            facts.append(
+                "made by you" if is_yours(ns.uid, self.reader) else f"made by uid {ns.uid}"
+            )
         if ns.type == "pid" and ns.owner is not None and ns.owner in self.letters.of_type("user"):
             facts.append(f"owner user {self.letters.of('user', ns.owner)}")
         if not members:

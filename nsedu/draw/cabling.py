@@ -34,7 +34,11 @@ class Cable:
 
 
 def draw(
-    title: str, below: list[str], boxes: Sequence[Box], cables: Sequence[Cable], text: str
+    title: str,
+    below: list[str],
+    boxes: Sequence[Box],
+    cables: Sequence[Cable],
+    text: list[str],
 ) -> Picture:
     """The finished picture.
 
@@ -120,7 +124,10 @@ def _placed(blocks: list[_Block]) -> tuple[dict[int, Placed], float]:
     for block in blocks:
         for index, column in enumerate(block.columns):
             widths[index] = max([widths[index], *map(wanted, column)])
-    widths = [min(room, width) for width in widths]
+    # What one column leaves of its share is for those that want more.
+    greedy = sum(width > room for width in widths)
+    left = sum(max(0.0, room - width) for width in widths)
+    widths = [min(width, room + left / greedy) if width > room else width for width in widths]
     places = {}
     for block in blocks:
         for index, column in enumerate(block.columns):

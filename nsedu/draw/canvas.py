@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from nsedu.draw.names import clean, columns, shorten
+from collections.abc import Iterable
+
+from nsedu.clean import clean
+from nsedu.draw.names import columns, shorten
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -132,16 +135,16 @@ class Canvas:
                 y += 17
         return y + 4
 
-    def picture(self, title: str, text: str, width: float, height: float) -> Picture:
+    def picture(self, title: str, lines: Iterable[str], width: float, height: float) -> Picture:
         """The finished picture, on a light panel of its own.
 
         Args:
             title: what it shows, in one line.
-            text: its text twin, which also becomes its description.
+            lines: those of its text twin, which also becomes its description.
             width: of the whole picture.
             height: of the whole picture.
         """
-        described = "\n".join(clean(line) for line in text.split("\n"))
+        text = "\n".join(map(clean, lines))
         size = f"{_number(width)} {_number(height)}"
         across, down = size.split()
         panel = Canvas()
@@ -152,7 +155,7 @@ class Canvas:
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{across}" height="{down}"'
             f' viewBox="0 0 {size}">\n<title>{_escape(clean(title))}</title>\n'
-            f"<desc>{_escape(described)}</desc>\n{shapes}\n</svg>"
+            f"<desc>{_escape(text)}</desc>\n{shapes}\n</svg>"
         )
         return Picture(svg, text)
 

@@ -18,8 +18,8 @@ class Cell(NamedTuple):
     Attributes:
         letter: the letter of its namespace.
         look: "same" (as the parent's), "new" (first met in this row), "other" (not the parent's,
-            but met above), "apart" (no parent to compare with), "unread", "absent" (the kernel has
-            no such type), "moved" or "gone".
+            but met above), "apart" (no parent to compare with), "unread", "left" (a zombie is in
+            none), "absent" (the kernel has no such type), "moved" or "gone".
         band: the namespace whose band runs through this cell, None for none.
         home: whether it is the namespace of the first row.
         onward: "▸" and a letter if its children will live elsewhere, else "".
@@ -57,8 +57,10 @@ class Cells:
 
     def _cell(self, type: NsType, process: Process, parent: Process | None) -> Cell:
         ns = process.links.get(type.name)
+        if ns is None and type.name not in self._links:
+            return Cell("–", "absent")
         if ns is None:
-            return Cell("?", "unread") if type.name in self._links else Cell("–", "absent")
+            return Cell("∅", "left") if process.zombie else Cell("?", "unread")
         above = parent.links.get(type.name) if parent else None
         first = (type.name, ns) not in self._met
         self._met.add((type.name, ns))
@@ -77,6 +79,8 @@ class Cells:
         ns = process.links.get(link)
         if link == type.name or link not in self._links or ns == process.links.get(type.name):
             return ""
+        if "mnt" not in process.links:  # it has ended, and starts nothing
+            return ""
         return "▸" + self._letters.of(type.name, ns)
 
 
@@ -88,8 +92,13 @@ def notes(cells: Iterable[Cell]) -> Iterator[str]:
     yield from _onward(found)
     if any(cell.look == "unread" for cell in found):
         yield "? not readable"
+    if any(cell.look == "left" for cell in found):
+        yield f"∅ {_LEFT}"
     if any(cell.look == "absent" for cell in found):
         yield "– this kernel has no namespaces of the type"
+
+
+_LEFT = "a zombie: it has ended, so it is in none; its parent has yet to reap it"
 
 
 def _onward(cells: list[Cell]) -> Iterator[str]:
@@ -106,6 +115,7 @@ MEANINGS = {
     "new": "first met in this row",
     "other": "not the parent row's, but met above",
     "unread": "not readable",
+    "left": _LEFT,
     "absent": "not in this kernel",
 }
 _SAMPLE_TYPE = "net"
@@ -129,7 +139,9 @@ def samples(
     for look, meaning in meanings.items():
         if look not in looks:
             continue
-        letter = {"apart": "A", "unread": "?", "absent": "–", "moved": "A→B"}.get(look, "B")
+        letter = {"apart": "A", "unread": "?", "left": "∅", "absent": "–", "moved": "A→B"}.get(
+            look, "B"
+        )
         cell = Cell(letter, look, home=look == "apart")
         chip = 40 if look == "moved" else 28
         taken = chip + 6 + measure(meaning, 12) + 8
@@ -179,7 +191,7 @@ def draw_cell(
         canvas.rect(left + 1, top + 1, width - 2, height - 2, fill=tint(colour, pale(cell.home)),
                     stroke=INK, line=1.6, radius=5)  # fmt: skip
         ink = INK
-    elif cell.look in ("unread", "gone"):
+    elif cell.look in ("unread", "left", "gone"):
         canvas.rect(left + 1, top + 1, width - 2, height - 2, fill=PANEL, stroke=TREE_LINE,
                     radius=5, dashed=True)  # fmt: skip
         ink = SOFT_INK

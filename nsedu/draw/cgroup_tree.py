@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nsedu.clean import clean
 from nsedu.draw import legend
 from nsedu.draw.canvas import Canvas, fit, measure
 from nsedu.draw.cgroup_paths import Group, Tree, fold_groups, fold_seats, trees
-from nsedu.draw.names import Letters, clean, columns, pad
+from nsedu.draw.names import Letters, columns, pad
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -84,7 +85,7 @@ def control_groups(view: View) -> Picture:
     for note in notes:
         canvas.text(MARGIN, y, clean(note), 12, fill=SOFT_INK)
         y += 18
-    return canvas.picture(TITLE, "\n".join(text), width, y + 2)
+    return canvas.picture(TITLE, text, width, y + 2)
 
 
 def _width(found: list[Tree]) -> float:

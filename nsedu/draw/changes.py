@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable
 
 from nsedu.draw import cells, legend
@@ -9,10 +10,10 @@ from nsedu.draw.canvas import Canvas
 from nsedu.draw.cells import Cell, Cells
 from nsedu.draw.forest import Row, fold, gather, plant, processes_in, rows
 from nsedu.draw.grid import Line, Sheet
-from nsedu.draw.names import TYPE_OF_LINK, Letters, columns, known, pad
+from nsedu.draw.names import Letters, columns, known, pad
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import MARGIN, SOFT_INK
-from nsedu.nstypes import CATALOGUE, LINKS, NAMES
+from nsedu.nstypes import CATALOGUE, LINKS, NAMES, TYPE_OF_LINK
 from nsedu.records import Process, Snapshot
 
 MOST_ROWS = 160
@@ -25,6 +26,7 @@ MEANINGS = {
     "moved": "changed",
     "gone": "was there",
     "unread": "not readable",
+    "left": "left: it is a zombie",
     "absent": "not in this kernel",
 }
 
@@ -45,7 +47,24 @@ def diff(before: Snapshot, after: Snapshot) -> Picture:
     for name, value in (("before", before), ("after", after)):
         if not isinstance(value, Snapshot):
             raise TypeError(f"{name} must be a Snapshot, not {type(value).__name__}.")
-    return _Diff(before, after).picture()
+    return _Diff(_apart(before, after), after).picture()
+
+
+def _apart(before: Snapshot, after: Snapshot) -> Snapshot:
+    """The earlier look, with minus the number of each namespace whose number is another's now."""
+    replaced = before.replaced(after)
+    if not replaced:
+        return before
+
+    def number(type: str, ns: int) -> int:
+        return -ns if (type, ns) in replaced else ns
+
+    processes = {
+        pid: p._replace(links={link: number(TYPE_OF_LINK[link], n) for link, n in p.links.items()})
+        for pid, p in before.processes.items()
+    }
+    spaces = {(type, number(type, ns)): one for (type, ns), one in before.namespaces.items()}
+    return dataclasses.replace(before, processes=processes, namespaces=spaces)
 
 
 class _Diff:
@@ -84,7 +103,7 @@ class _Diff:
             y = legend.draw(canvas, y, sheet.width, self.letters, self.marks, types)
             canvas.text(MARGIN, y, "+ came   − went", 12, fill=SOFT_INK)
             y += 20
-        return canvas.picture(TITLE, "\n".join(text), sheet.width, y)
+        return canvas.picture(TITLE, text, sheet.width, y)
 
     def _status(self, process: Process) -> str:
         if process.pid not in self.after.processes:
@@ -135,8 +154,10 @@ class _Diff:
 
     def _at(self, snapshot: Snapshot, process: Process, link: str) -> str:
         """The letter of where a link of the process led then."""
-        ns = snapshot.processes[process.pid].links.get(link)
-        if ns is None and link not in NAMES:  # set aside by unshare(2), without a process as yet
+        links = snapshot.processes[process.pid].links
+        ns = links.get(link)
+        # Set aside by unshare(2), without a process as yet; but what has ended has left all.
+        if ns is None and link not in NAMES and "mnt" in links:
             return "a new one"
         return self.letters.of(TYPE_OF_LINK[link], ns)
 
@@ -154,6 +175,8 @@ class _Diff:
         if status == "moved":
             moved = self._moved(process)
             old = self.before.processes[process.pid].links
+            if process.zombie:
+                return "has ended, but its parent has yet to reap it: a zombie"
             if not old or not process.links:
                 return f"its links could {'not be read before' if not old else 'no longer be read'}"
             steps = [

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nsedu.clean import clean
 from nsedu.draw import legend
 from nsedu.draw.canvas import Canvas, fit, measure, wrap
-from nsedu.draw.names import Letters, clean, columns, pad, shorten
+from nsedu.draw.names import Letters, columns, pad, shorten
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -29,7 +30,7 @@ MOST = 40
 """So many namespaces are drawn; how many are left out is said."""
 MOST_NAMES = 4
 """So many of those who live in one are named."""
-WHO, OFFSET, LANE = 190.0, 146.0, 294.0
+WHO, OFFSET, LANE = 190.0, 131.0, 294.0
 WIDTH = 2 * MARGIN + 34 + WHO + 2 * OFFSET + LANE
 SAID, LEADING = 12.0, 15.0
 """What is said in a row: the size, and from line to line, in px."""
@@ -57,9 +58,7 @@ def clocks(spaces: Sequence[TimeNamespace]) -> Picture:
             letters.meet("time", space.ns)
     rows = _rows(spaces)
     drawn, notes = rows[:MOST], _notes(spaces, rows[MOST:])
-    text = "\n".join(
-        [*_table(drawn, letters), *legend.lines(letters, {}, ("time",)), *SENSE, *notes]
-    )
+    text = [*_table(drawn, letters), *legend.lines(letters, {}, ("time",)), *SENSE, *notes]
     canvas = Canvas()
     y = canvas.heading(TITLE, [], WIDTH)
     y = _head(canvas, y)

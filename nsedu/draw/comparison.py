@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nsedu.draw.canvas import Canvas, fit
 from nsedu.draw.changes import verdict
-from nsedu.draw.names import TYPE_OF_LINK, call, centre, columns, identity, letter, pad
+from nsedu.draw.names import call, centre, columns, identity, letter, pad
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -16,7 +16,7 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
-from nsedu.nstypes import LINKS
+from nsedu.nstypes import LINKS, TYPE_OF_LINK
 from nsedu.records import Process
 
 WIDTH = 720.0
@@ -39,7 +39,7 @@ def compare(one: Process, other: Process) -> Picture:
     if not links:
         result = "the links of neither can be read"
     title = f"{call(one)} and {call(other)}, link by link"
-    text = "\n".join([*_text(one, other, links), result])
+    text = [*_text(one, other, links), result]
 
     canvas = Canvas()
     y = canvas.heading(title, [result + "."], WIDTH)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nsedu.clean import clean
 from nsedu.draw import marks
 from nsedu.draw.canvas import Canvas, wrap
-from nsedu.draw.names import clean, columns, pad
+from nsedu.draw.names import columns, pad
 from nsedu.draw.panels import Entry, Panel, panels
 from nsedu.draw.picture import Picture
 from nsedu.draw.quantities import interval, number, quantity
@@ -53,7 +54,7 @@ def costs(result: Result) -> Picture:
         for line in wrap(note[:1].upper() + note[1:], 12, CHART - 2 * MARGIN):
             canvas.text(MARGIN, y + 6, line, 12, fill=SOFT_INK)
             y += 17
-    return canvas.picture(result.title, "\n".join(text), CHART, y + 12)
+    return canvas.picture(result.title, text, CHART, y + 12)
 
 
 def _text(result: Result, found: list[Panel]) -> Iterator[str]:

@@ -9,9 +9,9 @@ import numpy
 
 from nsedu.draw import plotting, ticks
 from nsedu.draw.canvas import Canvas, fit, wrap
-from nsedu.draw.panels import NEUTRAL, Entry, Panel
+from nsedu.draw.panels import Entry, Panel
 from nsedu.draw.quantities import counted, interval, quantity, scale
-from nsedu.draw.style import CHART, MARGIN, SOFT_INK, okabe_ito, tint
+from nsedu.draw.style import CHART, MARGIN, NEUTRAL, SOFT_INK, okabe_ito, tint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

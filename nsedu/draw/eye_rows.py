@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nsedu.clean import clean
 from nsedu.draw.canvas import Canvas, fit, measure, wrap
-from nsedu.draw.names import clean, columns, pad, shorten
+from nsedu.draw.names import columns, pad, shorten
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, RULE, SOFT_INK, TREE_LINE, okabe_ito, tint
 from nsedu.nstypes import BY_NAME
@@ -40,7 +41,7 @@ def eyes(view: View) -> Picture:
             canvas.text(MARGIN, y, line, 12, fill=SOFT_INK)
             y += 17
     twin = [*notes, view.note] if view.note else notes
-    text = "\n".join([title, *_table(drawn), *map(clean, twin)])
+    text = [title, *_table(drawn), *twin]
     return canvas.picture(title, text, WIDTH, y + 6)
 
 

@@ -17,6 +17,7 @@ from nsedu.draw.style import (
     SOFT_INK,
     TREE_LINE,
     WIDEST,
+    ink_on,
     okabe_ito,
     tint,
 )
@@ -118,7 +119,7 @@ class Sheet:
             canvas.rect(MARGIN - 2, y - 7, 14, 14, fill=INK if line.mark == "+" else PANEL,
                         stroke=INK, radius=7)  # fmt: skip
             canvas.text(MARGIN + 5, y, line.mark, 12, anchor="middle", bold=True,
-                        fill=PANEL if line.mark == "+" else INK)  # fmt: skip
+                        fill=ink_on(INK) if line.mark == "+" else INK)  # fmt: skip
 
     def _bands(self, canvas: Canvas, column: int, top: float) -> None:
         colour, x = okabe_ito[NAMES[column]], self.left + column * self.pitch + 5

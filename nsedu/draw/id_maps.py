@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from nsedu.clean import clean
 from nsedu.draw.canvas import Canvas, fit, measure
-from nsedu.draw.names import clean
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, WIDEST, okabe_ito, tint
 from nsedu.idmaps import ALL_IDS, NO_ID, OVERFLOW_ID, IdRange
+from nsedu.lent_ids import is_yours
 from nsedu.observe.mappings import IdMaps
 
 MANY_PLACES = 8
@@ -109,7 +110,7 @@ def idmap(maps: Sequence[IdMaps], own: tuple[int, int] | None = None) -> Picture
     for note in notes:
         canvas.text(MARGIN, y + 6, note, 12, fill=SOFT_INK)
         y += 20
-    return canvas.picture(title, "\n".join([*text, *notes]), width, y + 8)
+    return canvas.picture(title, [*text, *notes], width, y + 8)
 
 
 def _width(blocks: list[tuple[str, str, list[_Bar]]]) -> float:
@@ -165,7 +166,7 @@ def _parts(ranges: Sequence[IdRange], own: int | None) -> list[Part]:
         words = f"{inside} is {outside} outside"
         if entry.outside == NO_ID:
             outside, words = "no id here", f"{inside} has no id here"
-        elif entry.count == 1 and entry.outside == own:
+        elif entry.count == 1 and own is not None and is_yours(entry.outside, own):
             outside, words = "yours", f"{inside} is yours outside"
         parts.append(Part(inside, outside, words, True, entry.count))
     if len(parts) > MOST_PARTS:

@@ -6,10 +6,12 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 
+from nsedu.clean import clean
 from nsedu.draw.canvas import Canvas, fit, measure, wrap
-from nsedu.draw.names import clean, identity, letter, shorten
+from nsedu.draw.names import identity, letter, shorten
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, okabe_ito, tint
+from nsedu.lent_ids import is_yours
 from nsedu.observe.ipc_objects import IpcLook, IpcNamespace, IpcObject
 
 KINDS = {
@@ -31,7 +33,7 @@ MOST_TWINS = 3
 LONGEST = 22
 """Characters after which the name of a POSIX queue is cut."""
 TITLE = "IPC namespaces and what is in them"
-SENSE = "each object is found from inside its own namespace, and from nowhere else"
+SENSE = "each key and name is looked up in the namespace of whoever asks"
 TWINS = "the same key or name in two namespaces is two objects"
 
 
@@ -77,7 +79,7 @@ def ipc(look: IpcLook) -> Picture:
         names = ", ".join(_few([clean(name) for name in look.unread]))
         notes.append(f"could not read the IPC namespace of: {names}")
     boxes = boxes[:MOST_BOXES]
-    text = "\n".join([*(line for box in boxes for line in _text(box)), *notes])
+    text = [*(line for box in boxes for line in _text(box)), *notes]
 
     canvas, sheet = Canvas(), _Sheet(boxes)
     y = canvas.heading(TITLE, notes, sheet.width)
@@ -176,7 +178,7 @@ def _words(group: list[IpcObject], reader: int) -> str:
     else:
         words = f"{_bytes(one.size)} waiting" if one.size else "empty"
     # By name if it is the reader: a picture is the same whoever looks at his own work.
-    words += f" · made by {'you' if one.uid == reader else f'uid {one.uid}'}"
+    words += f" · made by {'you' if is_yours(one.uid, reader) else f'uid {one.uid}'}"
     return f"{len(group)} × {words}" if len(group) > 1 else words
 
 
@@ -210,7 +212,7 @@ def _text(box: _Box) -> list[str]:
 
 _HEAD, _CHIP, _ROW, _GAP, _PAD = 30.0, 25.0, 37.0, 14.0, 12.0
 _LEFT, _LINE, _SMALL = 36.0, 15.0, 11.5
-_ONE, _TWO = 560.0, 850.0  # width of a picture with one column, and with two
+_ONE, _TWO = 560.0, 820.0  # width of a picture with one column, and with two
 
 
 class _Sheet:

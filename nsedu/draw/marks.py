@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nsedu.draw.canvas import Canvas, measure
-from nsedu.draw.panels import NEUTRAL, Entry
-from nsedu.draw.style import CHART, INK, MARGIN, PANEL, SOFT_INK, tint
+from nsedu.draw.panels import Entry
+from nsedu.draw.style import CHART, INK, MARGIN, NEUTRAL, PANEL, SOFT_INK, tint
 
 Mark = Callable[[Canvas, float, float], None]
 ROOM = 30.0

@@ -9,7 +9,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from nsedu.draw.names import clean, letter
+from nsedu.clean import clean
+from nsedu.draw.names import letter
 from nsedu.mountinfo import Mount
 from nsedu.observe.mount_tables import MountTable
 
@@ -19,8 +20,12 @@ MOST = 100
 """So many rows of a table are drawn; how many more there are, is said."""
 FEW = 8
 """So many mounts that differ in their propagation type alone are drawn; of more, none."""
+DEEPEST = 24
+"""Levels of a tree: what hangs deeper is drawn at the last of them."""
 LEAST = 3
 """So many rows at least a gathering must replace."""
+DELETED = "//deleted"
+"""What the kernel writes behind a path that leads to nothing any more."""
 MARK = {"shared": "↔", "slave": "←", "slave+shared": "←↔", "private": "·", "unbindable": "⊘"}
 
 
@@ -32,7 +37,7 @@ class Row:
         mount: the mount, or the first of several.
         path: its mount point, or words in its place.
         kind: its propagation type.
-        notes: "read-only", "covered".
+        notes: "read-only", "nosuid", "idmapped", "covered" and the like.
         children: the rows below.
         lasts: for each level from the root down, whether that is the last of its siblings.
         more: 0, or how many mounts the row stands for.
@@ -55,7 +60,8 @@ class Row:
         if self.more:
             return ""
         source = self.mount.source if self.mount.source not in (self.mount.fstype, "none") else ""
-        part = f"[{self.mount.root}]" if self.mount.root != "/" else ""
+        root = self.mount.root.removesuffix(DELETED)
+        part = f"[{root}]" if root != "/" else ""
         return clean(f"{self.mount.fstype} {source}".rstrip() + part)
 
     @property
@@ -165,64 +171,100 @@ def _differing(tables: list[MountTable], chosen: list[list[Mount]]) -> list[list
 
 def _covered(table: MountTable) -> set[int]:
     """The ids of mounts that no path leads to, because another mount lies over them."""
+    ids = {mount.id for mount in table.mounts}
     below: dict[int, list[Mount]] = {}
     for mount in table.mounts:
         if mount.parent != mount.id:
             below.setdefault(mount.parent, []).append(mount)
     hidden: set[int] = set()
-    todo = [(mount, False) for mount in table.mounts if mount.parent not in _ids(table)]
-    todo += [(mount, False) for mount in table.mounts if mount.parent == mount.id]
+    todo = [(m, False) for m in table.mounts if m.parent not in ids or m.parent == m.id]
     while todo:
         mount, over = todo.pop()
-        children = below.get(mount.id, [])
+        children = below.pop(mount.id, [])
         top = any(child.target == mount.target for child in children)
         if over or top:
             hidden.add(mount.id)
+        shadowed = _shadowed(children)
         for child in children:
-            shadow = any(_over(other, child) for other in children if other is not child)
             lifted = top and child.target != mount.target
-            todo.append((child, over or shadow or lifted))
+            todo.append((child, over or lifted or child.id in shadowed))
     return hidden
 
 
-def _over(one: Mount, other: Mount) -> bool:
-    # On the same parent, what is mounted nearer to the root is met first on the way.
-    root = one.target.rstrip("/")
-    return other.target != one.target and other.target.startswith(f"{root}/")
-
-
-def _ids(table: MountTable) -> set[int]:
-    return {mount.id for mount in table.mounts}
+def _shadowed(siblings: list[Mount]) -> set[int]:
+    """The ids of those that lie below another: of two on one parent, the nearer is met first."""
+    found = set()
+    nearer = ""
+    # With the separator before all other characters, what lies below a path follows it at once.
+    for mount in sorted(siblings, key=lambda mount: mount.target.replace("/", "\0")):
+        if nearer and mount.target.startswith(f"{nearer.rstrip('/')}/") and mount.target != nearer:
+            found.add(mount.id)
+        else:
+            nearer = mount.target
+    return found
 
 
 def _plant(table: MountTable, kept: list[Mount]) -> list[Row]:
     """The trees that the mounts form, each below the nearest that is kept, ordered by path."""
     hidden = _covered(table)
-    by_id = {mount.id: mount for mount in table.mounts}
     nodes = {}
     for mount in kept:
-        notes = ("read-only",) * ("ro" in mount.options) + ("covered",) * (mount.id in hidden)
-        nodes[mount.id] = Row(mount, clean(mount.target), mount.propagation_type, notes)
+        notes = _notes(mount) + ("covered",) * (mount.id in hidden)
+        nodes[mount.id] = Row(mount, path_of(mount), mount.propagation_type, notes)
+    below: dict[int | None, list[int]] = {}
+    for id, above in _hung(table, set(nodes)).items():
+        if id in nodes:
+            below.setdefault(above, []).append(id)
     roots: list[Row] = []
-    for id, node in nodes.items():
-        above = next((up for up in _upwards(by_id, id) if up in nodes), None)
-        (roots if above is None else nodes[above].children).append(node)
-    for siblings in (roots, *(node.children for node in nodes.values())):
-        siblings.sort(key=lambda row: (row.mount.target, row.mount.id))
+    todo = [(id, roots, 1) for id in below.get(None, [])]
+    while todo:
+        id, siblings, depth = todo.pop()
+        siblings.append(nodes[id])
+        inner = nodes[id].children if depth < DEEPEST else siblings
+        todo += [(child, inner, min(depth + 1, DEEPEST)) for child in below.get(id, [])]
+    for level in (roots, *(node.children for node in nodes.values())):
+        level.sort(key=lambda row: (row.mount.target, row.mount.id))
     return roots
 
 
-def _upwards(by_id: dict[int, Mount], id: int) -> list[int]:
-    """The ids of what a mount hangs on, the nearest first; none if they are a circle.
+def path_of(mount: Mount) -> str:
+    """Its mount point; between quotation marks if a blank at either end would not be seen."""
+    path = clean(mount.target)
+    return path if path == path.strip() else f'"{path}"'
 
-    A table is not read at one moment, so a mount that is moved meanwhile may be seen twice.
+
+def _notes(mount: Mount) -> tuple[str, ...]:
+    notes = []
+    if "ro" in mount.options:
+        notes.append("read-only")
+    elif "ro" in mount.super_options:  # either of the two refuses to write
+        notes.append("read-only file system")
+    notes += [option for option in ("nosuid", "nodev", "noexec") if option in mount.options]
+    if mount.root.endswith(DELETED):
+        notes.append("of what was deleted")
+    return (*notes, "idmapped") if "idmapped" in mount.options else tuple(notes)
+
+
+def _hung(table: MountTable, kept: set[int]) -> dict[int, int | None]:
+    """For each mount the id of the nearest above it that is kept; None if there is none.
+
+    A table is not read at one moment, so a mount that is moved meanwhile may be seen twice, and
+    mounts may seem to hang on each other in a circle: they are drawn as roots.
     """
-    found = [id]
-    while (above := by_id[found[-1]].parent) in by_id:
-        if above in found:
-            return found[1:] if above == found[-1] else []  # a root may be its own parent
-        found.append(above)
-    return found[1:]
+    by_id = {mount.id: mount for mount in table.mounts}
+    found: dict[int, int | None] = {}
+    for start in by_id:
+        path: dict[int, None] = {}
+        id = start
+        while id in by_id and id not in found and id not in path:
+            path[id] = None
+            above = by_id[id].parent
+            id = above if above != id else 0  # a root may be its own parent
+        for up in reversed(path):
+            above = by_id[up].parent
+            top = id in path or above == up or above not in by_id
+            found[up] = None if top else above if above in kept else found[above]
+    return found
 
 
 def _name_groups(pages: list[Sheet], forests: list[list[Row]]) -> list[Group]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nsedu.clean import clean
 from nsedu.draw.canvas import Canvas, fit, measure, wrap
 from nsedu.draw.mount_rows import MARK, Group, Row, Sheet, sheets
-from nsedu.draw.names import clean, columns, identity, pad, shorten
+from nsedu.draw.names import columns, identity, pad, shorten
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -26,6 +27,10 @@ MOST_LANES = 6
 """So many peer groups are drawn as lines beside the trees; of more, the letters must do."""
 MOST_GROUPS = 16
 """So many peer groups are told of in words; of more, the first ones."""
+WIDE = 80
+"""Columns to which the text twin pads; what is longer than that is not cut."""
+MOST_ENDS = 8
+"""So many mounts of a peer group are named."""
 LONGEST = 60
 """Columns after which a name, or a path in a sentence, is cut."""
 LANE = 20.0
@@ -50,9 +55,9 @@ def mounts(tables: list[MountTable], below: str | None = None, everything: bool 
     pages, groups = sheets(tables, below, everything)
     where = f" at and below {below}" if below not in (None, "/") else ""
     title = f"Mounts{where}"
-    told = _told(pages, groups)
+    told = [*_told(pages, groups), *_maps(pages)]
     notes = _notes(pages, below, everything)
-    text = "\n".join([*_text(pages), *told, *notes])
+    text = [*_text(pages), *told, *notes]
     return _Drawing(pages, groups).picture(title, told, notes, text)
 
 
@@ -61,7 +66,10 @@ def _called(table: MountTable) -> str:
 
 
 def _identity(table: MountTable) -> str:
-    return identity("mnt", table.ns) if table.ns else "not readable by you"
+    if not table.ns:
+        return "not readable by you"
+    above = f" · below its root directory {clean(table.root)}" if table.root != "/" else ""
+    return identity("mnt", table.ns) + above
 
 
 def _empty(sheet: Sheet, alone: bool) -> str:
@@ -76,8 +84,9 @@ def _cut(sheet: Sheet) -> str:
 
 def _text(pages: list[Sheet]) -> list[str]:
     trees = {id(row): _branches(row) + row.path for page in pages for row in page.rows}
-    left = max([12, *map(columns, trees.values())]) + 2
-    middle = max([6, *(columns(row.what) for page in pages for row in page.rows)]) + 2
+    left = min(WIDE, max([12, *map(columns, trees.values())])) + 2
+    whats = (columns(row.what) for page in pages for row in page.rows)
+    middle = min(WIDE, max([6, *whats])) + 2
     lines = []
     for page in pages:
         lines.append(f"{_called(page.table)} · {_identity(page.table)}")
@@ -102,7 +111,10 @@ def _told(pages: list[Sheet], groups: list[Group]) -> list[str]:
     """The peer groups in words: between which mounts they let mounts pass."""
 
     def ends(found: list[tuple[int, str]]) -> list[str]:
-        return [f"{_called(pages[index].table)} {_end(path, LONGEST)}" for index, path in found]
+        named = [
+            f"{_called(pages[i].table)} {_end(path, LONGEST)}" for i, path in found[:MOST_ENDS]
+        ]
+        return named + [f"… {len(found) - MOST_ENDS} more"] * (len(found) > MOST_ENDS)
 
     named = {name for page in pages for row in page.rows for name in (row.master, row.group)}
     told, alone = [], []
@@ -122,6 +134,31 @@ def _told(pages: list[Sheet], groups: list[Group]) -> list[str]:
         letters = ", ".join(alone[:MOST_GROUPS]) + ", …" * (len(alone) > MOST_GROUPS)
         told.append(f"without a second mount in this picture: peer group {letters}")
     return told
+
+
+def _maps(pages: list[Sheet]) -> list[str]:
+    """The idmapped mounts in words: whose files are whose."""
+    sentences = []
+    for page in pages:
+        for row in page.rows:
+            users, groups = page.table.idmaps.get(row.mount.id, ((), ()))
+            parts = [("users and groups", users)] if users == groups else [
+                ("users", users), ("groups", groups)
+            ]  # fmt: skip
+            ranges = [f"{who} {', '.join(map(_range, lines[:MOST_ENDS]))}" for who, lines in parts
+                      if lines]  # fmt: skip
+            if ranges and not row.more:
+                where = f"{_called(page.table)} {_end(row.path, LONGEST)}"
+                sentences.append(
+                    f"idmapped {where}: of the file system → as you see them: {'; '.join(ranges)}"
+                )
+    more = len(sentences) - MOST_GROUPS
+    return sentences[:MOST_GROUPS] + [f"… {more} more idmapped mounts"] * (more > 0)
+
+
+def _range(line: str) -> str:
+    first, here, count = map(int, line.split())
+    return " → ".join(str(id) if count == 1 else f"{id}–{id + count - 1}" for id in (first, here))
 
 
 def _notes(pages: list[Sheet], below: str | None, everything: bool) -> list[str]:
@@ -155,7 +192,7 @@ class _Drawing:
         self.width = min(WIDEST, max(620.0, self.words_x + words + gutter + MARGIN, head))
         self.ends: dict[str, list[tuple[float, float, bool]]] = {}
 
-    def picture(self, title: str, told: list[str], notes: list[str], text: str) -> Picture:
+    def picture(self, title: str, told: list[str], notes: list[str], text: list[str]) -> Picture:
         canvas = Canvas()
         y = canvas.heading(title, [], self.width)
         for page in self.pages:

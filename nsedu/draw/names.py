@@ -5,21 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from nsedu.nstypes import BY_NAME, CATALOGUE, LINKS
+from nsedu.clean import clean
+from nsedu.nstypes import BY_NAME, LINKS, TYPE_OF_LINK
 from nsedu.records import Process, Snapshot
 
-TYPE_OF_LINK: dict[str, str] = {link: t.name for t in CATALOGUE for link in t.links}
 LONGEST = 40
 """Characters after which the name of a process is cut."""
-
-
-def clean(text: str) -> str:
-    """The text on one line, fit for a terminal and for XML.
-
-    Control characters, lone surrogates and marks that turn the direction of writing become U+FFFD:
-    a process may call itself anything.
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def columns(text: str) -> int:
@@ -63,7 +54,7 @@ def call(process: Process) -> str:
         name = words[0].rsplit("/", 1)[-1].removeprefix("-").rstrip(":") or process.name
     else:
         name = f"[{process.name}]"
-    return shorten(clean(name), LONGEST)
+    return shorten(clean(name), LONGEST) + (" (zombie)" if process.zombie else "")
 
 
 def letter(index: int) -> str:
@@ -108,8 +99,11 @@ class Letters:
 
 
 def identity(type: str, ns: int) -> str:
-    """A namespace as the kernel writes it in /proc/PID/ns: ``uts:[4026531838]``."""
-    return f"{type}:[{ns}]"
+    """A namespace as the kernel writes it in /proc/PID/ns: ``uts:[4026531838]``.
+
+    A picture that has two to one number, one after the other, calls the first by minus that number.
+    """
+    return f"{type}:[{abs(ns)}]"
 
 
 def known(snapshot: Snapshot) -> set[tuple[str, int]]:
@@ -125,4 +119,7 @@ def known(snapshot: Snapshot) -> set[tuple[str, int]]:
 
 def unread(snapshot: Snapshot) -> list[str]:
     """What the look could not read, a sentence each."""
-    return [f"could not read {clean(reason)}: {n}" for reason, n in snapshot.unread.items()]
+    return [
+        f"could not read {clean(reason)}" + (f": {number}" if number else "")
+        for reason, number in snapshot.unread.items()
+    ]

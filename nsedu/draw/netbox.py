@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsedu.draw.canvas import Canvas, measure, wrap
-from nsedu.draw.style import INK, MONO_ADVANCE, SANS_ADVANCE, SOFT_INK, okabe_ito, tint
+from nsedu.draw.style import INK, MONO_ADVANCE, SANS_ADVANCE, SOFT_INK, WIDEST, okabe_ito, tint
 
 COLOUR = okabe_ito["net"]
 PAD, LINE, INDENT, HANG = 12.0, 18.0, 14.0, 10.0
-HEAD_SIZE, WHERE_SIZE, LINK_SIZE, WORDS_SIZE = 13.0, 10.0, 12.0, 11.5
-WORDS_WIDTH = 230.0
-"""What is said in words makes a box no wider than this."""
+HEAD_SIZE, WHERE_SIZE, LINK_SIZE, WORDS_SIZE, RULE_SIZE = 13.0, 10.0, 12.0, 11.5, 10.5
+WORDS_WIDTH, RULE_WIDTH = 230.0, 360.0
+"""What is said in words, or a rule of a firewall, makes a box no wider than this."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Row:
         short: what is drawn behind it.
         whole: what the text twin says instead of both, if that differs.
         depth: 1 for what belongs to the row above it.
-        kind: "link", "bridge", or "words".
+        kind: "link", "bridge", "words", or "rule" for what a program's own text says.
         links: the names of the links that it stands for.
     """
 
@@ -38,7 +38,7 @@ class Row:
     @property
     def drawn(self) -> str:
         """The row as it is drawn."""
-        return f"{self.name} {self.short}".rstrip()
+        return f"{self.name} {self.short}".strip()
 
     @property
     def text(self) -> str:
@@ -49,6 +49,11 @@ class Row:
     def mono(self) -> bool:
         """Whether it is drawn in a monospace font."""
         return self.kind != "words"
+
+    @property
+    def size(self) -> float:
+        """Of its font, in px."""
+        return {"words": WORDS_SIZE, "rule": RULE_SIZE}.get(self.kind, LINK_SIZE)
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,9 @@ class Box:
 
 def wanted(box: Box) -> float:
     """The width in px at which no link needs a second line."""
+    most = {"words": WORDS_WIDTH, "rule": RULE_WIDTH}
     widths = [
-        measure(row.drawn, LINK_SIZE, mono=True) + row.depth * INDENT
-        if row.mono
-        else min(WORDS_WIDTH, measure(row.drawn, WORDS_SIZE))
+        min(most.get(row.kind, WIDEST), measure(row.drawn, row.size, row.mono) + row.depth * INDENT)
         for row in box.rows
     ]
     heads = [
@@ -108,12 +112,12 @@ class Placed:
         return self.y + self._ports[row]
 
     def _broken(self, row: Row, within: float) -> list[str]:
-        size = LINK_SIZE if row.mono else WORDS_SIZE
-        return pieces(row.drawn, size, within - row.depth * INDENT - HANG, row.mono)
+        return pieces(row.drawn, row.size, within - row.depth * INDENT - HANG, row.mono)
 
     def _apart(self, row: Row) -> bool:
-        """Whether it is the first that is said in words, below a line."""
-        return row is next((other for other in self.box.rows if not other.mono), None)
+        """Whether it is the first that is no link, below a line."""
+        rest = (other for other in self.box.rows if other.kind not in ("link", "bridge"))
+        return row is next(rest, None)
 
     def draw(self, canvas: Canvas) -> None:
         """Draw it at its place."""
@@ -140,11 +144,10 @@ class Placed:
             canvas.line(left - 6, y, left - 2, y, SOFT_INK)
         x = left
         for index, line in enumerate(lines):
-            if row.mono and not index and line.startswith(row.name):
-                canvas.text(x, y, row.name, LINK_SIZE, mono=True, bold=True)
-                x, line = x + measure(row.name, LINK_SIZE, mono=True), line[len(row.name) :]
-            ink = INK if row.mono else SOFT_INK
-            canvas.text(x, y, line, LINK_SIZE if row.mono else WORDS_SIZE, mono=row.mono, fill=ink)
+            if row.mono and row.name and not index and line.startswith(row.name):
+                canvas.text(x, y, row.name, row.size, mono=True, bold=True)
+                x, line = x + measure(row.name, row.size, mono=True), line[len(row.name) :]
+            canvas.text(x, y, line, row.size, mono=row.mono, fill=INK if row.mono else SOFT_INK)
             x, y = left + HANG, y + LINE
 
 

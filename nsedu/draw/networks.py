@@ -5,33 +5,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from nsedu.clean import clean
 from nsedu.draw.cabling import Cable, Port, draw
-from nsedu.draw.names import LONGEST, clean, identity, letter, shorten
+from nsedu.draw.names import LONGEST, identity, letter, shorten
 from nsedu.draw.netbox import Box, Row
 from nsedu.draw.picture import Picture
-from nsedu.observe.network import Link, Network
+from nsedu.observe.network import Link, Network, Route
 
 MANY = 12
 """Above so many network namespaces, those that are alike are drawn once."""
 MOST_BOXES = 36
 """So many boxes are drawn; what is cut is said."""
-MOST_LINKS, MOST_ROUTES, MOST_RULES, MOST_MEMBERS = 14, 6, 10, 6
+MOST_LINKS, MOST_ROUTES, MOST_RULES, MOST_MEMBERS = 14, 6, 20, 6
 """So many of each are written into a box; how many more, is said."""
+LONGEST_RULE = 160
+"""Columns after which a rule of a firewall is cut."""
 
+_LINK_LOCAL = "fe80::…"
+"""In place of a link-local address: its digits are others on each link, and each time."""
+_MAIN = 254  # RT_TABLE_MAIN of <linux/rtnetlink.h>
 _USUAL_MTU = {"loopback": 65536}  # every other kind starts with 1500
 
 
-def topology(networks: Sequence[Network]) -> Picture:
+def topology(networks: Sequence[Network], link_local: bool = False) -> Picture:
     """Who is connected to whom.
 
     Args:
         networks: what `nsedu.observe.network.networks` found; they get letters in this order.
+        link_local: whether to say which links have an address of IPv6 for this link alone.
     """
     letters = {network.ns: f"net {letter(index)}" for index, network in enumerate(networks)}
     groups = _groups(networks) if len(networks) > MANY else [[network] for network in networks]
     shown = groups[:MOST_BOXES]
     left_out = [network for group in groups[MOST_BOXES:] for network in group]
-    tell = _Teller(networks, letters, groups)
+    tell = _Teller(networks, letters, groups, link_local)
     boxes = [tell.box(group) for group in shown]
     cables = list(tell.cables(boxes))
 
@@ -41,7 +48,14 @@ def topology(networks: Sequence[Network]) -> Picture:
     if any(network.own for network in networks):
         below.append("of its own namespace's links, those that lead to others alone are shown")
     below.append("the MTU is said where it is not 1500, on lo 65536")
-    text = "\n".join([*(line for box in boxes for line in _text(box)), *below])
+    if link_local:
+        below.append(f"link-local addresses ({_LINK_LOCAL}) have other digits on each link")
+        below.append("left out: ::1 of lo")
+    else:
+        below.append(
+            "left out: ::1 of lo, and the link-local addresses (fe80::…) that the kernel makes"
+        )
+    text = [*(line for box in boxes for line in _text(box)), *below]
     title = "Network namespaces, and what connects them"
     return draw(title, [f"{sentence}." for sentence in below], boxes, cables, text)
 
@@ -51,7 +65,7 @@ def _several(count: int, what: str) -> str:
 
 
 def _text(box: Box) -> Iterator[str]:
-    yield " · ".join(filter(None, [f"{box.name} {box.where}", box.members]))
+    yield clean(" · ".join(filter(None, [f"{box.name} {box.where}", box.members])))
     for index, row in enumerate(box.rows):
         later = box.rows[index + 1 :]
         stem = ""
@@ -59,7 +73,7 @@ def _text(box: Box) -> Iterator[str]:
             after = next((other.depth for other in later if other.depth <= depth), -1)
             last = after < depth
             stem += ("└─ " if last else "├─ ") if depth == row.depth else "   " if last else "│  "
-        yield stem + row.text
+        yield clean(stem + row.text)
 
 
 def _groups(networks: Sequence[Network]) -> list[list[Network]]:
@@ -75,8 +89,8 @@ def _groups(networks: Sequence[Network]) -> list[list[Network]]:
              link.peer and masters.get((link.peer.ns, link.peer.name)))
             for link in network.links
         )  # fmt: skip
-        like = (links, network.routes, network.rules, network.forwards, network.unread,
-                len(network.members), network.own)  # fmt: skip
+        like = (links, network.routes, network.rules, network.forwards, network.forwards6,
+                network.unread, len(network.members), network.own)  # fmt: skip
         groups.setdefault(like, []).append(network)
     return list(groups.values())
 
@@ -85,9 +99,10 @@ class _Teller:
     """Words for networks that are drawn together."""
 
     def __init__(
-        self, networks: Sequence[Network], letters: dict[int, str], groups: list[list[Network]]
-    ) -> None:
-        self.networks, self.letters = networks, letters
+        self, networks: Sequence[Network], letters: dict[int, str], groups: list[list[Network]],
+        link_local: bool,
+    ) -> None:  # fmt: skip
+        self.networks, self.letters, self.link_local = networks, letters, link_local
         self.group = {network.ns: group for group in groups for network in group}
 
     def count(self) -> str:
@@ -134,13 +149,9 @@ class _Teller:
         """A namespace as a box, with a row for all that is in it."""
         network = group[0]
         rows = list(self._links(network))
-        rows += self._some(
-            [Row(f"{route.to} route", self._hop(route.via, route.link))
-             for route in network.routes], MOST_ROUTES, "route")  # fmt: skip
-        # Every namespace is told by default what the machine does: it matters between two links.
-        if network.forwards and sum(len(link.addresses) > 0 for link in network.links) > 2:
-            rows.append(Row("forwards", "packets between its links (ip_forward)"))
-        rows += self._some([Row(rule, "") for rule in network.rules], MOST_RULES, "rule")
+        rows += self._some([self._route(route) for route in network.routes], MOST_ROUTES, "route")
+        rows += self._forwarding(network)
+        rows += self._some(list(self._rules(network)), MOST_RULES, "rule line")
         if network.unread:
             rows.append(Row("not read", network.unread))
         members = [shorten(clean(name), LONGEST) for name in network.members[:MOST_MEMBERS]]
@@ -149,9 +160,38 @@ class _Teller:
         name = self.letters[network.ns] + (f" and {len(group) - 1} alike" if len(group) > 1 else "")
         return Box(network.ns, name, identity("net", network.ns), ", ".join(members), rows)
 
-    def _hop(self, via: str, link: str) -> str:
-        return " ".join(filter(None, [f"via {via}" if via[:1].isdigit() or ":" in via else via,
-                                      f"by {link}" if link else ""]))  # fmt: skip
+    def _route(self, route: Route) -> Row:
+        name = "default IPv6" if (route.to, route.version) == ("default", 6) else route.to
+        hops = [
+            " ".join([f"via {hop.via}"] * bool(hop.via) + [f"by {hop.link}"] * bool(hop.link)
+                     + [f"(weight {hop.weight})"] * (hop.weight > 1))
+            for hop in route.hops
+        ]  # fmt: skip
+        usual = (0, 1024) if route.version == 6 else (0,)  # of 6, what ip(8) sets, too
+        words = [route.kind, " or ".join(filter(None, hops))]
+        words += [f"metric {route.metric}"] * (route.metric not in usual)
+        words += [f"table {route.table}"] * (route.table != _MAIN)
+        return Row(f"{name} route", " ".join(filter(None, words)))
+
+    def _forwarding(self, network: Network) -> Iterator[Row]:
+        """Which packets are passed on; not worth a word where there is nothing to pass between."""
+        links = [link for link in network.links if link.kind != "loopback"]
+        # By default a namespace starts with the machine's setting: it matters between two links.
+        able = [link for link in links if link.addresses]
+        by = [
+            link.name
+            for link in able
+            if link.forwards or (link.forwards is None and network.forwards)
+        ]
+        if len(able) > 1 and by:
+            where = (
+                f"that come in by {', '.join(by[:MOST_MEMBERS])}{', …' * (len(by) > MOST_MEMBERS)}"
+                if len(by) < len(able)
+                else "between its links"
+            )
+            yield Row("forwards", f"IPv4 packets {where} (ip_forward)")
+        if len(links) > 1 and network.forwards6:
+            yield Row("forwards", "IPv6 packets between its links (ipv6 forwarding)")
 
     def _some(self, rows: list[Row], most: int, what: str) -> list[Row]:
         if len(rows) <= most:
@@ -159,14 +199,26 @@ class _Teller:
         more = f"… {_several(len(rows) - most + 1, f'more {what}')}"
         return [*rows[: most - 1], Row(more, "")]
 
+    def _rules(self, network: Network) -> Iterator[Row]:
+        """The tables of nftables, their chains below them, and the rules as nft has them."""
+        for table in network.rules:
+            off = "(dormant: none of its rules is in force)" if table.dormant else ""
+            yield Row(f"table {table.name}", off, kind="rule")
+            for chain in table.chains:
+                yield Row(f"chain {chain.name}", chain.hook, depth=1, kind="rule")
+                for rule in chain.rules:
+                    yield Row("", shorten(rule, LONGEST_RULE), depth=2, kind="rule")
+
     def _links(self, network: Network) -> Iterator[Row]:
         """A row for each link, the ports of a bridge below it; of many, the rest in one row."""
         names = {link.name for link in network.links}
+        ports: dict[str, list[tuple[Link, int]]] = {}
+        for link in network.links:
+            ports.setdefault(link.master, []).append((link, 1))
         order: list[tuple[Link, int]] = []
         for link in network.links:
             if link.master not in names:
-                order.append((link, 0))
-                order += [(port, 1) for port in network.links if port.master == link.name]
+                order += [(link, 0), *ports.get(link.name, [])]
         gathered: list[tuple[list[Link], int]] = []
         for link, depth in order:
             last = gathered[-1] if gathered else None
@@ -204,8 +256,9 @@ class _Teller:
         # In the drawing the cable itself says where it leads.
         drawn = link.kind == "veth" and link.peer and link.peer.ns in self.letters
         told = "" if (drawn and link.peer and link.peer.ns != network.ns) else leads
-        short = " ".join(filter(None, [*link.addresses, told, mtu, state]))
-        whole = [link.name, state or "up", *link.addresses, leads, mtu]
+        addresses = [*link.addresses, *[_LINK_LOCAL] * bool(self.link_local and link.link_local)]
+        short = " ".join(filter(None, [*addresses, told, mtu, state]))
+        whole = [link.name, state or "up", *addresses, leads, mtu]
         kind = "bridge" if link.kind == "bridge" else "link"
         return Row(link.name, short, " · ".join(filter(None, whole)), depth, kind, names)
 

@@ -14,6 +14,7 @@ from nsedu.draw.forest import plant, rows
 from nsedu.draw.names import Letters, call, identity, known, pad, unread
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, okabe_ito, tint
+from nsedu.lent_ids import is_yours
 from nsedu.nstypes import NAMES
 from nsedu.records import Namespace, Process, Snapshot
 
@@ -76,7 +77,7 @@ def ownership(snapshot: Snapshot) -> Picture:
     for note in notes:
         canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
         y += 18
-    return canvas.picture(title, "\n".join(text), width, y + 4)
+    return canvas.picture(title, text, width, y + 4)
 
 
 class _Look:
@@ -134,7 +135,9 @@ class _Look:
             name += f" and {len(alike) - 1} alike"
         facts = []
         if ns.uid is not None and ns.parent is not None:
-            facts.append("made by you" if ns.uid == self.reader else f"made by uid {ns.uid}")
+            facts.append(
+                "made by you" if is_yours(ns.uid, self.reader) else f"made by uid {ns.uid}"
+            )
         if ns.ns not in self.owned:
             facts.append("owns nothing")
         return self._with_members(Box("user", name, identity("user", ns.ns), facts), ns.ns)

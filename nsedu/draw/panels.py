@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nsedu.draw.names import clean
-from nsedu.draw.style import okabe_ito
+from nsedu.clean import clean
+from nsedu.draw.style import NEUTRAL, okabe_ito
 
 if TYPE_CHECKING:
     from nsedu.measure import Result
@@ -15,8 +15,6 @@ NULL = "none"
 """What the row of a null operation is called, where a question has one."""
 SIMPLEST = "uts"
 """With this type others are compared: it is little more than a copy of a few names."""
-NEUTRAL = "#5B6770"
-"""The colour of what is no namespace type."""
 _PLACES = ("at", "with", "by", "in", "of", "from", "to", "behind")
 
 

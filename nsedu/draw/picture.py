@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nsedu import argument
+from nsedu.draw.page import html
+
 
 class Picture:
     """A drawing and the text that says the same, its text twin.
@@ -19,13 +22,20 @@ class Picture:
     """
 
     def __init__(self, svg: str, text: str) -> None:
+        if not isinstance(svg, str) or not isinstance(text, str):
+            raise TypeError(f"svg and text must be strings, not {svg!r:.80} and {text!r:.80}.")
         self.svg, self.text = svg, text
 
     def __repr__(self) -> str:
         return self.text
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": self.text}
+        # A front end takes the first that it can show; JupyterLab and nbconvert take the page.
+        return {
+            "text/html": html(self.svg),
+            "image/svg+xml": self.svg,
+            "text/plain": self.text,
+        }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the drawing to a file that ends in .svg, or its text twin to one that ends in .txt.
@@ -37,7 +47,7 @@ class Picture:
             ValueError: the name ends otherwise; the message says what to do.
             OSError: the file cannot be written.
         """
-        path = Path(path)
+        path = Path(argument.path("path", path))
         content = {".svg": self.svg, ".txt": self.text}.get(path.suffix.lower())
         if content is None:
             raise ValueError(

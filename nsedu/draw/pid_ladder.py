@@ -56,7 +56,7 @@ def pids(snapshot: Snapshot) -> Picture:
     for note in notes:
         canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
         y += 18
-    return canvas.picture(TITLE, "\n".join([*text, *notes]), sheet.width, y + 4)
+    return canvas.picture(TITLE, [*text, *notes], sheet.width, y + 4)
 
 
 def _letters(snapshot: Snapshot, found: list[Row]) -> Letters:

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from nsedu import nstypes
+from nsedu.clean import clean
 from nsedu.draw.canvas import Canvas, fit, measure
-from nsedu.draw.names import call, clean, columns, identity, pad, unread
+from nsedu.draw.names import call, columns, identity, pad, unread
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST, okabe_ito, tint
 from nsedu.records import PIN_KINDS, Pin, Snapshot
@@ -70,7 +71,7 @@ def pins(snapshot: Snapshot, type: str, ns: int, before: Snapshot | None = None)
     name = identity(type, ns)
     verdict, alive = _verdict(snapshot, (type, ns), held)
     notes = [_looked_at(snapshot), *unread(snapshot)]
-    text = "\n".join([f"{name} · {verdict}", *_text(lines), *notes])
+    text = [f"{name} · {verdict}", *_text(lines), *notes]
     return _draw(type, name, verdict, alive, lines, notes, text)
 
 
@@ -169,7 +170,13 @@ def _kind(line: Line) -> str:
 
 
 def _draw(
-    type: str, name: str, verdict: str, alive: bool, lines: list[Line], notes: list[str], text: str
+    type: str,
+    name: str,
+    verdict: str,
+    alive: bool,
+    lines: list[Line],
+    notes: list[str],
+    text: list[str],
 ) -> Picture:
     canvas, colour = Canvas(), okabe_ito[type]
     box = max(measure(name, 13, mono=True), measure("gone", 12)) + 28

@@ -52,7 +52,7 @@ def tree(snapshot: Snapshot) -> Picture:
     for note in notes:
         canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
         y += 18
-    return canvas.picture(TITLE, "\n".join(text), sheet.width, y + 4)
+    return canvas.picture(TITLE, text, sheet.width, y + 4)
 
 
 def _dull(row: Row) -> bool:

@@ -62,11 +62,12 @@ def matrix(snapshot: Snapshot) -> Picture:
     # An older kernel has fewer than eight types.
     types = [t for t in CATALOGUE if any(t.name in process.links for process in order)]
     legible = [p for p in order if types and all(t.name in p.links for t in types)]
+    rest = [p for p in order if not types or any(t.name not in p.links for t in types)]
     groups = _groups(legible, types)
     drawn = groups[:MOST_GROUPS]
     labels = [_label(group) for group in drawn]
     cells = [[_differing(one, other, types) for other in drawn] for one in drawn]
-    notes = _notes(groups, len(order) - len(legible), snapshot)
+    notes = _notes(groups, rest, snapshot)
     sheet = _Sheet(labels, types)
     text = [*_text(labels, cells, len(types)), sheet.marks(), *notes]
 
@@ -76,7 +77,7 @@ def matrix(snapshot: Snapshot) -> Picture:
     for note in notes:
         canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
         y += 18
-    return canvas.picture(TITLE, "\n".join(text), sheet.width, y + 4)
+    return canvas.picture(TITLE, text, sheet.width, y + 4)
 
 
 def _groups(processes: list[Process], types: list[NsType]) -> list[Group]:
@@ -120,7 +121,7 @@ def _label(group: Group) -> str:
     return shorten(text, LABEL)
 
 
-def _notes(groups: list[Group], illegible: int, snapshot: Snapshot) -> list[str]:
+def _notes(groups: list[Group], rest: list[Process], snapshot: Snapshot) -> list[str]:
     notes = [] if groups else ["no process in this snapshot whose links can be read"]
     if any(None in group.spaces for group in groups[:MOST_GROUPS]):
         notes.append("a row compared with itself: what its own processes share with each other")
@@ -129,8 +130,11 @@ def _notes(groups: list[Group], illegible: int, snapshot: Snapshot) -> list[str]
         notes.append(
             f"… {len(groups) - MOST_GROUPS} more groups with {left_out} processes, not drawn"
         )
-    if illegible:
-        notes.append(f"not compared, for their links could not be read: {illegible}")
+    zombies = sum(process.zombie for process in rest)
+    if zombies:
+        notes.append(f"not compared, for they have ended and are in few namespaces: {zombies}")
+    if len(rest) > zombies:
+        notes.append(f"not compared, for their links could not be read: {len(rest) - zombies}")
     return notes + unread(snapshot)
 
 

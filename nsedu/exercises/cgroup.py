@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
+import nsedu.exercises.diagnosis as diagnosis
 from nsedu.errors import NamespaceError
 from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.mountinfo import Mount, parse_mountinfo
-from nsedu.observe import cgroup_view
+from nsedu.observe import cgroup_limits, cgroup_view, visit
 from nsedu.observe.places import places
 from nsedu.procfs import read
 from nsedu.records import Process
@@ -21,14 +23,21 @@ _MOUNT = "mount -t cgroup2 none /mnt"
 
 
 def _of_its_own(world: World) -> Verdict:
-    found = world.elsewhere("cgroup")
-    if not found:
-        return Verdict("cgroup-1", False, _NONE)
-    people = next(iter(found.values()))
-    paths = world.says(people[0], ["cat", "/proc/self/cgroup"]).splitlines()
-    if paths and all(line.endswith(":/") for line in paths):
-        return Verdict("cgroup-1", True, 'a process of yours reads "/" wherever it is.')
-    return Verdict("cgroup-1", False, 'found a cgroup namespace, but not every path in it is "/".')
+    below = ""
+    for people in world.elsewhere("cgroup").values():
+        pids = [process.pid for process in people]
+        for text in (visit.answer_of(pids, "cgroup", "groups", pids) or {}).values():
+            paths = set(cgroup_view.parse_cgroup(text).values())
+            if paths == {"/"}:
+                return Verdict("cgroup-1", True, 'a process of yours reads "/" wherever it is.')
+            below = below or max(paths)
+    if below:
+        found = f'found a cgroup namespace, but a path in it is "{below}" and not "/".'
+    elif world.elsewhere("cgroup"):
+        found = "found a cgroup namespace of yours that this notebook may not enter."
+    else:
+        found = _NONE
+    return Verdict("cgroup-1", False, found)
 
 
 def _own_view() -> Iterator[None]:
@@ -46,7 +55,7 @@ def _ended() -> Iterator[None]:
     yield
 
 
-def _mounts(pid: int | str) -> list[Mount]:
+def _mounts(pid: int) -> list[Mount]:
     try:
         return parse_mountinfo(read(f"/proc/{pid}/mountinfo"))
     except OSError:  # it has ended, or is not ours to look at
@@ -54,8 +63,8 @@ def _mounts(pid: int | str) -> list[Mount]:
 
 
 def _fresh_mount(world: World) -> Verdict:
-    # This process may be in the same mount namespace, where what was mounted before counts as old.
-    old = {mount.target for mount in _mounts("self") if mount.fstype == "cgroup2"}
+    # The learner may be in the same mount namespace, where what was mounted before counts as old.
+    old = {mount.target for mount in _mounts(world.me.pid) if mount.fstype == "cgroup2"}
     people = [one for ones in world.elsewhere("cgroup").values() for one in ones]
     roots = set()
     for process in people:
@@ -104,21 +113,26 @@ def _something_else() -> Iterator[None]:
 
 def _two_views(world: World) -> Verdict:
     owners: dict[int, set[int]] = {}
+    own = world.me.links.get("user")
     for ns, people in world.elsewhere("cgroup").items():
         for process in people:
-            owners.setdefault(process.links.get("user", 0), set()).add(ns)
+            if "user" in process.links:
+                owners.setdefault(process.links["user"], set()).add(ns)
+    at_home = len(owners.pop(own, ())) if own is not None else 0
     most = max((len(spaces) for spaces in owners.values()), default=0)
     if most > 1:
         return Verdict(
             "cgroup-3", True, "two cgroup namespaces have processes in one user namespace."
         )
-    if len(owners) > 1:
-        return Verdict(
-            "cgroup-3", False, "found two cgroup namespaces, each in another user namespace."
-        )
-    if owners:
-        return Verdict("cgroup-3", False, "found one cgroup namespace of yours; it takes two.")
-    return Verdict("cgroup-3", False, _NONE)
+    if at_home > 1:
+        found = "found two cgroup namespaces, but their processes are in your own user namespace."
+    elif len(owners) + bool(at_home) > 1:
+        found = "found two cgroup namespaces, each in another user namespace."
+    elif owners or at_home:
+        found = "found one cgroup namespace of yours; it takes two."
+    else:
+        found = _NONE
+    return Verdict("cgroup-3", False, found)
 
 
 def _one_owner() -> Iterator[None]:
@@ -134,13 +148,24 @@ def _comm(pid: int) -> str:
     return ""
 
 
+def _no_owner() -> Iterator[None]:
+    """As root: two cgroup namespaces without a user namespace; for anybody else just one."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            with contextlib.suppress(NamespaceError, ValueError):
+                stack.enter_context(Sandbox("cgroup", user=False))
+        if os.geteuid() != 0:
+            stack.enter_context(Sandbox("cgroup"))
+        yield
+
+
 def _two_owners() -> Iterator[None]:
     with Sandbox("cgroup"), Sandbox("cgroup"):
         yield
 
 
 def _felt(world: World) -> Verdict:
-    own, seen, low = cgroup_view.directories(os.getpid()).get("pids"), set(), []
+    own, seen, low = cgroup_view.directories(world.me.pid).get("pids"), set(), []
     for process in world.yours:
         try:
             group = cgroup_view.directories(process.pid).get("pids")
@@ -205,6 +230,115 @@ def _host_alone() -> Iterator[None]:
         yield
 
 
+_LETTERS = "abcdef"
+
+
+def _views() -> tuple[Sandbox, ...]:
+    """Six sandboxes: some in a cgroup namespace of their own, some in another's, some in ours."""
+    away = diagnosis.chance.sample(_LETTERS, diagnosis.chance.randint(2, 4))
+    maker, boxes = None, []
+    for letter in _LETTERS:
+        name = f"cgroup-6-{letter}"
+        if letter not in away:
+            boxes.append(Sandbox("uts", name=name))
+        elif maker is None:
+            maker = Sandbox("uts", "cgroup", name=name)
+            boxes.append(maker)
+        else:
+            boxes.append(Sandbox("uts", join=maker, name=name))
+    return tuple(boxes)
+
+
+def _other_views(world: World) -> Verdict:
+    boxes = diagnosis.found(world, "cgroup-6", *(f"cgroup-6-{letter}" for letter in _LETTERS))
+    said = diagnosis.said("cgroup-6")
+    if len(boxes) < len(_LETTERS):
+        found = 'found no six sandboxes called "cgroup-6-a" to "cgroup-6-f": ns.broken("cgroup-6")'
+        return Verdict("cgroup-6", False, f"{found} makes them.")
+    if said is None:
+        return Verdict("cgroup-6", False, "found the six sandboxes, and no answer yet.")
+    named = diagnosis.letters(said, _LETTERS)
+    if not named:
+        found = 'found an answer that is not some of the letters a to f, as "ace".'
+        return Verdict("cgroup-6", False, found)
+    own = world.me.links.get("cgroup")
+    views = {letter: box.links.get("cgroup") for letter, box in zip(_LETTERS, boxes, strict=True)}
+    other = {letter for letter, ns in views.items() if ns != own}
+    if named == other and None not in views.values():
+        return Verdict("cgroup-6", True, f"{', '.join(sorted(other))}: their view is not yours.")
+    wrong = "too many" if other < named else "too few" if named < other else "others"
+    return Verdict("cgroup-6", False, f"found {wrong} than have a view of their own.")
+
+
+def _told(right: bool) -> Iterator[None]:
+    with diagnosis.begun("cgroup-6", _views) as boxes:
+        own = os.stat("/proc/self/ns/cgroup").st_ino
+        views = zip(_LETTERS, boxes, strict=True)
+        diagnosis.say(
+            "cgroup-6",
+            "".join(one for one, box in views if (box.namespaces["cgroup"].ns != own) == right),
+        )
+        yield
+
+
+def _not_told() -> Iterator[None]:
+    with diagnosis.begun("cgroup-6", _views):
+        yield
+
+
+_ROOM, _TIGHT, _WIDE = 10, 7, 100
+
+
+def _full(tight: int | None = None) -> tuple[Sandbox, ...]:
+    """A sandbox in another, each with a group of its own, one of which is too small.
+
+    Args:
+        tight: which: 0 the outer one, 1 the inner one; either unless given.
+    """
+    limits = [_WIDE, _WIDE]
+    limits[diagnosis.chance.randint(0, 1) if tight is None else tight] = _TIGHT
+    outer = Sandbox("user", limits={"pids": limits[0]}, name="cgroup-7-outer")
+    box = outer.sandbox("user", limits={"pids": limits[1]}, name="cgroup-7-box")
+    return box, outer
+
+
+def _room(world: World) -> Verdict:
+    boxes = diagnosis.found(world, "cgroup-7", "cgroup-7-box")
+    if not boxes:
+        found = 'found no sandbox called "cgroup-7-box": ns.broken("cgroup-7") makes it.'
+        return Verdict("cgroup-7", False, found)
+    own = cgroup_view.directories(world.me.pid).get("pids")
+    group = cgroup_view.directories(boxes[0].pid).get("pids")
+    if group is None or group == own:
+        return Verdict("cgroup-7", False, "found the sandbox, but it is in no group of its own.")
+    groups = [group, *(one for one in group.parents if one.name.startswith("nsedu-"))]
+    free = min(map(_free, groups))
+    if free >= _ROOM:
+        return Verdict("cgroup-7", True, f"there is room for {free} processes more.")
+    return Verdict("cgroup-7", False, f"found room for {max(free, 0)} more; it takes {_ROOM}.")
+
+
+def _free(group: Path) -> int:
+    found = cgroup_limits.limits_of([group])
+    return _WIDE if found.pids_max is None else found.pids_max - (found.pids_now or 0)
+
+
+def _widen(*which: int) -> Iterator[None]:
+    with diagnosis.begun("cgroup-7", _full) as boxes:
+        for number in which:
+            (cgroup_view.directories(boxes[number])["pids"] / "pids.max").write_text(f"{_WIDE}")
+        yield
+
+
+def _widen_the_wrong_one() -> Iterator[None]:
+    with diagnosis.begun("cgroup-7", _full) as boxes:
+        for box in boxes:
+            file = cgroup_view.directories(box)["pids"] / "pids.max"
+            if file.read_text().strip() == f"{_WIDE}":
+                file.write_text("1000")
+        yield
+
+
 EXERCISES = (
     Exercise(
         "cgroup-1",
@@ -214,12 +348,13 @@ EXERCISES = (
         (
             "Nobody has to be moved for that: a new namespace has its root where you are.",
             "In a terminal: unshare has one option for each type, and -r to be root inside.",
-            'unshare -Ur --cgroup sleep 100, or Sandbox("cgroup").',
+            "-C or --cgroup is the one, and the program to leave running in it may be sleep.",
         ),
         _of_its_own,
         _own_view,
         {"user namespace instead": _wrong_type, "ended": _ended},
         shell="exec unshare -Ur --cgroup sleep 60",
+        one_way="unshare -Ur --cgroup sleep 100",
     ),
     Exercise(
         "cgroup-2",
@@ -230,13 +365,14 @@ EXERCISES = (
         (
             "A mount shows the tree from the root of who mounts it, so first comes the namespace.",
             "A mount of one's own needs a mount namespace of one's own (chapter 4).",
-            f"unshare -Ur --cgroup --mount sh -c '{_MOUNT}; sleep 100'",
+            "Inside both: mount -t cgroup2 none, and a directory; then sleep.",
         ),
         _fresh_mount,
         _mounted,
         {"no mount": _not_mounted, "another file system": _something_else},
         shell=f"unshare -Ur --cgroup --mount sh -c '{_MOUNT}; exec sleep 60'",
         inside=_MOUNT,
+        one_way=f"unshare -Ur --cgroup --mount sh -c '{_MOUNT}; sleep 100'",
     ),
     Exercise(
         "cgroup-3",
@@ -246,29 +382,41 @@ EXERCISES = (
         (
             "The user namespace gives the right to make others: as many as you like.",
             "A cgroup namespace inside a sandbox that has one already: unshare --cgroup.",
-            "unshare -Ur --cgroup sh -c 'unshare --cgroup sleep 100 & sleep 100'",
+            "In the shell that unshare -Ur --cgroup starts: that command once more, with sleep &.",
         ),
         _two_views,
         _one_owner,
-        {"two user namespaces": _two_owners, "only one": _own_view},
+        {
+            "two user namespaces": _two_owners,
+            "only one": _own_view,
+            "your own user namespace": _no_owner,
+        },
         shell="unshare -Ur --cgroup sh -c 'unshare --cgroup sleep 60 & exec sleep 60'",
         inside="unshare --cgroup sleep 60 &",
+        one_way="unshare -Ur --cgroup sh -c 'unshare --cgroup sleep 100 & sleep 100'",
     ),
     Exercise(
         "cgroup-4",
         "A limit that was felt",
-        f"Have a process in a group that allows at most {_LIMIT} processes, and have a fork in it"
-        " refused, so that the counter of the group says so. Leave the process running. (This takes"
-        " the right to make control groups; the doctor calls it cgroup-write.)",
+        "Have a process in a control group other than this notebook's that allows at most"
+        f" {_LIMIT} processes, and have a fork in it refused, so that the counter of the group says"
+        " so. Leave the process running. (This takes the right to make control groups; the doctor"
+        " calls it cgroup-write.)",
         (
             "A namespace limits nothing. What does?",
             f'Sandbox("user", limits={{"pids": {_LIMIT}}}), and then too many children in it.',
-            'running = [box.popen(["sleep", "100"]) for _ in range(9)], which ends in an error',
+            "box.popen starts one, and leaves it. Once is not enough; keep what it returns.",
         ),
         _felt,
         _hit,
         {"nobody hit it": _not_hit, "too wide": _too_wide},
         needs=("cgroup-write",),
+        one_way="import errno\n"
+        f'box = ns.Sandbox("user", limits={{"pids": {_LIMIT}}})\n'
+        "kept = []\n"
+        'with ns.expect(errno.EAGAIN, "fork(2), the group is full"):\n'
+        "    for _ in range(9):\n"
+        '        kept.append(box.popen(["sleep", "100"]))',
     ),
     Exercise(
         "cgroup-5",
@@ -278,12 +426,58 @@ EXERCISES = (
         " groups; the doctor calls it cgroup-write.)",
         (
             "You join a group by writing a pid, a namespace by setns. You may do just one of them.",
-            'Who has a group of his own, and a view of it? Sandbox("cgroup", limits=…).',
-            'host = Sandbox("cgroup", limits={"pids": 20}); guest = Sandbox(join=host)',
+            'A sandbox with a group of its own, and a view of it: Sandbox("cgroup", limits=…).',
+            "A second one that joins it enters the namespace, and stays in your group.",
         ),
         _climb,
         _guest,
         {"no guest": _host_alone, "no group": _own_view},
         needs=("cgroup-write",),
+        one_way='host = ns.Sandbox("cgroup", limits={"pids": 20})\nguest = ns.Sandbox(join=host)',
+    ),
+    Exercise(
+        "cgroup-6",
+        "Whose view is it?",
+        'ns.broken("cgroup-6") makes six sandboxes, a to f. Which of them are in another cgroup'
+        ' namespace than this notebook? Answer with their letters: ns.answer("cgroup-6", "ace").',
+        (
+            "What /proc/self/cgroup says inside may be the same with and without: at the root of"
+            " all groups there is nothing above to hide.",
+            "A namespace is known by its number: a link in /proc/PID/ns, here and there.",
+            'boxes[0].namespaces["cgroup"].ns is the number of a; os.stat("/proc/self/ns/cgroup")'
+            " has yours in st_ino.",
+        ),
+        _other_views,
+        lambda: _told(True),
+        {"the others": lambda: _told(False), "no answer": _not_told},
+        one_way="import os\n"
+        'boxes = ns.broken("cgroup-6")\n'
+        'own = os.stat("/proc/self/ns/cgroup").st_ino\n'
+        'views = dict(zip("abcdef", [box.namespaces["cgroup"].ns for box in boxes]))\n'
+        'ns.answer("cgroup-6", "".join(one for one in views if views[one] != own))',
+        asks=True,
+        broken=_views,
+    ),
+    Exercise(
+        "cgroup-7",
+        "No room",
+        'box, outer = ns.broken("cgroup-7") makes a sandbox in another, each in a control group.'
+        f" In box, a command that starts {_ROOM} processes is refused one. Find the limit that"
+        f" refuses it, and make room for {_ROOM} processes more than there are. (This takes the"
+        " right to make control groups; the doctor calls it cgroup-write.)",
+        (
+            "A group is inside another, and its processes count in both: which of the two is full?",
+            "/proc/PID/cgroup names the group of a process. Its directory below /sys/fs/cgroup has"
+            " pids.max and pids.current, and so has the directory above it.",
+            "Write a larger number into the pids.max that is too small.",
+        ),
+        _room,
+        lambda: _widen(0, 1),
+        {"nothing done": _widen, "the wrong one": _widen_the_wrong_one},
+        needs=("cgroup-write",),
+        one_way="from nsedu.observe.cgroup_view import directories\n"
+        'for box in ns.broken("cgroup-7"):\n'
+        f'    (directories(box)["pids"] / "pids.max").write_text("{_WIDE}")',
+        broken=_full,
     ),
 )

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
+import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
+import nsedu.exercises.diagnosis as diagnosis
+from nsedu import syscalls
 from nsedu.cable import cable
 from nsedu.exercises.model import Exercise, Verdict, World
+from nsedu.nstypes import CloneFlag
+from nsedu.observe import visit
 from nsedu.observe.network import Link, Network, networks
+from nsedu.observe.nsfiles import open_file
 from nsedu.observe.places import Place
-from nsedu.procfs import VANISHED, read
+from nsedu.procfs import read
 from nsedu.records import Process
 from nsedu.sandbox import Sandbox
+from nsedu.snapshot import snapshot
 
 _NOBODY = "found no running process of yours in another network namespace."
-_LISTEN = b"0A"  # TCP_LISTEN of <linux/tcp_states.h>, as /proc/PID/net/tcp has it
-
-
-def _listening(pid: int) -> set[int]:
-    """The TCP ports on which somebody listens in the network namespace of a process."""
-    ports = set()
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = read(f"/proc/{pid}/net/{name}").splitlines()[1:]
-        except VANISHED:
-            continue
-        for _, local, _, state, *_ in map(bytes.split, lines):
-            if state == _LISTEN:
-                ports.add(int(local.rpartition(b":")[2], 16))
-    return ports
 
 
 def _server(box: Sandbox, port: int) -> Iterator[None]:
@@ -48,7 +40,7 @@ def _server(box: Sandbox, port: int) -> Iterator[None]:
 
 
 def _same_port(world: World) -> Verdict:
-    ports = {ns: _listening(people[0].pid) for ns, people in world.elsewhere("net").items()}
+    ports = {ns: found or [] for ns, found in world.asks("net", "listening").items()}
     count = sum(8080 in found for found in ports.values())
     if count > 1:
         return Verdict("net-1", True, f"{count} network namespaces, each with its own port 8080.")
@@ -95,12 +87,16 @@ _last: list[tuple[object, Verdict]] = []  # the signs at the last look, and what
 def _connected(world: World) -> Verdict:
     """Whether there is a cable; looked for only if there are signs of a change, since it is dear.
 
-    To ask by netlink means to start a process with pyroute2 in it: a quarter of a second.
+    To ask by netlink takes some 20 ms for each namespace, and the lamp asks every second.
     """
     elsewhere = world.elsewhere("net")
     signs = {ns: _signs(people[0].pid) for ns, people in elsewhere.items()}
-    if not _last or _last[0][0] != signs:
-        _last[:] = [(signs, _cabled(elsewhere))]
+    with contextlib.ExitStack() as stack:
+        held, sure = _held(world, stack)
+        for ns, fd in held.items():
+            signs[ns] = (fd, os.urandom(8))  # nobody is in there, so /proc tells nothing of it
+        if not _last or _last[0][0] != signs:
+            _last[:] = [(signs, _cabled(elsewhere, held, sure))]
     return _last[0][1]
 
 
@@ -113,17 +109,59 @@ def _signs(pid: int) -> tuple[object, ...]:
         return (os.urandom(8),)
 
 
-def _cabled(elsewhere: dict[int, list[Process]]) -> Verdict:
+def _held(world: World, stack: contextlib.ExitStack) -> tuple[dict[int, int], set[int]]:
+    """The network namespaces that no process is in, which takes long if there is any.
+
+    Returns:
+        Inode number → open descriptor; and which of them are yours for sure: what is mounted in the
+        notebook's own mount namespace may be another's (ip-netns and docker do that).
+    """
+    seers = {process.links.get("mnt"): process for process in world.yours}
+    if not any(_may_hold(process) for process in seers.values()):
+        return {}, set()
+    scope = "machine" if world.seen.scope == "machine" else int(world.seen.scope)
+    seen = world.once("deep", lambda: snapshot(scope, deep=True))
+    yours = {process.pid: process.links.get("mnt") for process in world.yours}
+    found: dict[int, int] = {}
+    sure = set()
+    for ns in seen.of_type("net"):
+        for pin in ns.pins if not ns.members else ():
+            if pin.kind != "bind" or pin.pid not in yours:
+                continue
+            if yours[pin.pid] != world.me.links.get("mnt"):
+                sure.add(ns.ns)
+            if ns.ns not in found:
+                with contextlib.suppress(OSError):  # it may not be opened, or has gone
+                    path = f"/proc/{pin.pid}/root{pin.detail}"
+                    found[ns.ns] = open_file(path, ("net", ns.ns))
+                    stack.callback(os.close, found[ns.ns])
+    return found, sure
+
+
+def _may_hold(process: Process) -> bool:
+    """Whether a process sees a namespace that is mounted somewhere."""
     try:
-        found = networks([Place(str(ns), people[0].pid) for ns, people in elsewhere.items()])
+        return b" - nsfs " in read(f"/proc/{process.pid}/mountinfo")
+    except OSError:
+        return False
+
+
+def _cabled(
+    elsewhere: dict[int, list[Process]], held: Mapping[int, int], sure: set[int]
+) -> Verdict:
+    places = [Place(str(ns), people[0].pid) for ns, people in elsewhere.items()]
+    try:
+        found = networks(places, held)
     except ValueError:
         return Verdict("net-2", False, "found a process that ended just now; check once more.")
-    by_ns = {network.ns: network for network in found}
-    cables = [(link, other) for network in found for link, other in _cables(network, by_ns)]
-    if any(_alive(link, other) for link, other in cables):
+    own = os.stat("/proc/thread-self/ns/net").st_ino
+    found = tuple(network for network in found if network.ns != own)
+    if any(_alive(link, other) for link, other in _all_cables(found)):
         return Verdict(
             "net-2", True, "a cable between two network namespaces, with addresses that meet."
         )
+    found = tuple(network for network in found if network.ns in elsewhere or network.ns in sure)
+    cables = _all_cables(found)
     if cables:
         return Verdict("net-2", False, f"found a cable, but {_wrong_with(*cables[0])}.")
     if any(link.kind == "veth" for network in found for link in network.links):
@@ -135,6 +173,11 @@ def _cabled(elsewhere: dict[int, list[Process]]) -> Verdict:
         count = f"{len(found)} other network namespace{'s' if len(found) > 1 else ''}"
         return Verdict("net-2", False, f"found {count} of yours, but no cable.")
     return Verdict("net-2", False, _NOBODY)
+
+
+def _all_cables(found: Sequence[Network]) -> list[tuple[Link, Link]]:
+    by_ns = {network.ns: network for network in found}
+    return [pair for network in found for pair in _cables(network, by_ns)]
 
 
 def _cables(network: Network, by_ns: dict[int, Network]) -> Iterator[tuple[Link, Link]]:
@@ -150,18 +193,20 @@ def _alive(one: Link, other: Link) -> bool:
 
 
 def _meet(one: Link, other: Link) -> bool:
-    """Whether an address of one is in the network of another, and not the same."""
-    mine, theirs = (
-        [ipaddress.ip_interface(text) for text in link.addresses] for link in (one, other)
+    """Whether each has an address in the network that the other's address is of."""
+    return any(
+        a != b and b in mine and a in theirs
+        for a, mine in one.reaches
+        for b, theirs in other.reaches
     )
-    return any(a.network == b.network and a.ip != b.ip for a in mine for b in theirs)
 
 
 def _wrong_with(one: Link, other: Link) -> str:
     if not (one.up and other.up):
-        return f"its end {one.name if not one.up else other.name} is not switched on"
+        return f"its end {one.name if not one.up else other.name} is switched off"
     if not (one.addresses and other.addresses):
-        return f"its end {one.name if not one.addresses else other.name} has no address"
+        name = one.name if not one.addresses else other.name
+        return f"its end {name} has only the link-local address that IPv6 gives it, or none at all"
     told = " and ".join(" ".join(link.addresses) for link in (one, other))
     return f"its addresses, {told}, are not two of one network"
 
@@ -190,7 +235,6 @@ def _both_ends_in_one() -> Iterator[None]:
         yield
 
 
-_KNOCK = ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80 && echo open"]
 _REDIRECT = """
 table ip nat {{
     chain {hook} {{
@@ -202,22 +246,31 @@ table ip nat {{
 
 
 def _redirected(world: World) -> Verdict:
-    seen = [
-        (people[0], _listening(people[0].pid) & {80, 8080})
-        for people in world.elsewhere("net").values()
-    ]
-    servers = [process for process, ports in seen if ports == {8080}]
-    if any(world.says(process, _KNOCK) == "open" for process in servers):
+    homes = world.elsewhere("net")
+    seen = {
+        ns: {80, 8080} & {*(ports or ())} for ns, ports in world.asks("net", "listening").items()
+    }
+    servers = [[p.pid for p in homes[ns]] for ns, ports in seen.items() if ports == {8080}]
+    knocks = [visit.answer_of(pids, "net", "connect", 80) for pids in servers]
+    refused = [knock for knock in knocks if knock is not None]
+    if 0 in refused:
         return Verdict("net-3", True, "nobody listens on port 80, and yet somebody answers there.")
-    if servers:
-        return Verdict(
-            "net-3", False, "found a server on port 8080, but a connection to port 80 is refused."
-        )
-    if any(80 in ports for _, ports in seen):
-        return Verdict("net-3", False, "found a server on port 80 itself; nobody may listen there.")
-    if seen:
-        return Verdict("net-3", False, "found another network namespace, without a server on 8080.")
-    return Verdict("net-3", False, _NOBODY)
+    if errno.ECONNREFUSED in refused:
+        found = "found a server on port 8080, but a connection to port 80 is refused."
+    elif errno.ENETUNREACH in refused:
+        found = "found a server on port 8080, but nothing reaches 127.0.0.1: lo is switched off."
+    elif refused:
+        why = os.strerror(refused[0])
+        found = f"found a server on port 8080, but a connection to port 80 fails: {why}."
+    elif servers:
+        found = "found a server on port 8080, in a network namespace that you may not enter."
+    elif any(80 in ports for ports in seen.values()):
+        found = "found a server on port 80 itself; nobody may listen there."
+    elif seen:
+        found = "found another network namespace, without a server on 8080."
+    else:
+        found = _NOBODY
+    return Verdict("net-3", False, found)
 
 
 def _with_rule(hook: str, port: int) -> Iterator[None]:
@@ -237,6 +290,261 @@ def _arriving_only() -> Iterator[None]:
 def _on_80() -> Iterator[None]:
     with Sandbox("net") as box:
         yield from _server(box, 80)
+
+
+_FAR, _BEYOND, _FAR6 = "10.7.0.2", "10.8.0.2", "fd00:7::2"
+
+
+def _reaches(world: World, id: str, address: str) -> Verdict:
+    """Whether a connection from the sandbox called west arrives in the one called east."""
+    ends = diagnosis.found(world, id, f"{id}-west", f"{id}-east")
+    if len(ends) < 2:
+        made = f'ns.broken("{id}") makes them'
+        return Verdict(id, False, f'found no sandboxes called "{id}-west" and "{id}-east": {made}.')
+    west, east = ends
+    if west.links.get("net") == east.links.get("net"):
+        return Verdict(id, False, "found west and east in one network namespace.")
+    said = visit.arrives(west.pid, east.pid, address)
+    if said.get("value") and said["connect"] == 0:
+        return Verdict(id, True, f"a connection from west to {address} arrives in east.")
+    if said.get("step") == "enter":
+        found = "found the two, but they may not be entered."
+    elif said.get("errno") == errno.EADDRNOTAVAIL:
+        found = f"found that east cannot be reached at {address}: it has no such address."
+    elif "errno" in said:
+        found = f"found that nobody can listen in east: {os.strerror(said['errno'])}."
+    elif said["connect"] in (0, errno.ECONNREFUSED):
+        found = f"found that {address} answers west, but it is not east that does."
+    elif said["connect"] == errno.ETIMEDOUT:
+        found = f"found that a connection from west to {address} hears nothing."
+    else:
+        why = os.strerror(said["connect"])
+        found = f"found that a connection from west to {address} fails: {why}."
+    return Verdict(id, False, found)
+
+
+def _cable_reaches(world: World) -> Verdict:
+    return _reaches(world, "net-4", _FAR)
+
+
+def _router_reaches(world: World) -> Verdict:
+    return _reaches(world, "net-5", _BEYOND)
+
+
+def _reaches6(world: World) -> Verdict:
+    return _reaches(world, "net-6", _FAR6)
+
+
+_Change = tuple[Sandbox, str, str, dict[str, object]]
+"""A sandbox, and what to ask of rtnetlink(7) there: "link", "set", {…} or so."""
+
+
+def _change(lab: Sandbox, *changes: _Change, check: bool = True) -> None:
+    """Change links, addresses and routes in sandboxes inside another.
+
+    Args:
+        lab: the one around them.
+        changes: what to do where.
+        check: whether it is an error that the kernel refuses one, as what is there already.
+    """
+    lab.call(_apply, [(box.pid, *change) for box, *change in changes], check)
+
+
+def _apply(changes: list[tuple[int, str, str, dict[str, object]]], check: bool) -> None:
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    for pid, what, verb, about in changes:
+        with open(os.pidfd_open(pid)) as pidfd:
+            syscalls.setns(pidfd.fileno(), CloneFlag.NEWNET)
+        with IPRoute() as route:
+            link = about.pop("link", None)
+            if link is not None:
+                about["index"] = route.link_lookup(ifname=link)[0]
+            try:
+                getattr(route, what)(verb, **about)
+            except NetlinkError:
+                if check:
+                    raise
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+_Fault = Callable[..., None]
+"""Called with the sandboxes in which something is to be broken, and the one around them last."""
+
+
+def _switch_off(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (east, "link", "set", {"link": "eth0", "state": "down"}))
+
+
+def _other_network(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    old, new = (_address("eth0", f"10.7.{n}.1", 24) for n in (0, 1))
+    _change(lab, (west, "addr", "del", old), (west, "addr", "add", new))
+
+
+def _dead_end(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (west, "route", "add", {"dst": f"{_FAR}/32", "type": "unreachable"}))
+
+
+def _taken(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (west, "addr", "add", _address("lo", _FAR, 32)))
+
+
+def _address(link: str, address: str, length: int) -> dict[str, object]:
+    about: dict[str, object] = {"link": link, "address": address, "prefixlen": length}
+    return about | ({"flags": _AT_ONCE} if ":" in address else {})
+
+
+_AT_ONCE = 0x2  # IFA_F_NODAD of <linux/if_addr.h>: nobody is asked whether the address is taken
+_CABLE_FAULTS: tuple[_Fault, ...] = (_switch_off, _other_network, _dead_end, _taken)
+
+
+def _broken_cable(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
+    """Two sandboxes on a cable, with something that keeps one from reaching the other."""
+    lab = Sandbox("net", name="net-4-lab")
+    west, east = (lab.sandbox("net", name=f"net-4-{side}") for side in ("west", "east"))
+    cable((west, "eth0", "10.7.0.1/24"), (east, "eth0", f"{_FAR}/24"))
+    (fault or diagnosis.chance.choice(_CABLE_FAULTS))(west, east, lab)
+    return west, east, lab
+
+
+_FORWARD = "/proc/sys/net/ipv4/ip_forward"
+_AHEAD = {"dst": "default", "gateway": "10.7.0.254"}
+_BACK = {"dst": "default", "gateway": "10.8.0.254"}
+_HOLE = {"dst": f"{_BEYOND}/32", "type": "blackhole"}
+
+
+def _no_passing_on(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    router.call(_write, _FORWARD, "0")
+
+
+def _no_way_back(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (east, "route", "del", {**_BACK}))
+
+
+def _no_way_there(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (west, "route", "del", {**_AHEAD}))
+
+
+def _wrong_gateway(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (west, "route", "replace", {**_AHEAD, "gateway": "10.7.0.9"}))
+
+
+def _hole(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (router, "route", "add", {**_HOLE}))
+
+
+_ROUTER_FAULTS: tuple[_Fault, ...] = (
+    _no_passing_on, _no_way_back, _no_way_there, _wrong_gateway, _hole,
+)  # fmt: skip
+
+
+def _broken_router(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
+    """Two sandboxes, and a router between them that does not bring one's packets to the other."""
+    lab = Sandbox("net", name="net-5-lab")
+    west, router, east = (
+        lab.sandbox("net", name=f"net-5-{name}") for name in ("west", "router", "east")
+    )
+    cable(
+        (west, "eth0", "10.7.0.1/24"), (router, "west", "10.7.0.254/24"),
+        (east, "eth0", f"{_BEYOND}/24"), (router, "east", "10.8.0.254/24"),
+    )  # fmt: skip
+    _change(lab, (west, "route", "add", {**_AHEAD}), (east, "route", "add", {**_BACK}))
+    router.call(_write, _FORWARD, "1")
+    (fault or diagnosis.chance.choice(_ROUTER_FAULTS))(west, router, east, lab)
+    return west, router, east, lab
+
+
+_OFF6 = "/proc/sys/net/ipv6/conf/eth0/disable_ipv6"
+
+
+def _no_ipv6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    east.call(_write, _OFF6, "1")
+
+
+def _narrow(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    wide, narrow = (_address("eth0", "fd00:7::1", length) for length in (64, 128))
+    _change(lab, (west, "addr", "del", wide), (west, "addr", "add", narrow))
+
+
+def _taken6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(lab, (west, "addr", "add", _address("lo", _FAR6, 128)), check=False)
+
+
+_IPV6_FAULTS: tuple[_Fault, ...] = (_no_ipv6, _narrow, _taken6)
+
+
+def _broken_ipv6(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
+    """Two sandboxes on a cable, with addresses of IPv6 alone, of which one is not reached."""
+    lab = Sandbox("net", name="net-6-lab")
+    west, east = (lab.sandbox("net", name=f"net-6-{side}") for side in ("west", "east"))
+    cable((west, "eth0", "fd00:7::1/64"), (east, "eth0", f"{_FAR6}/64"))
+    (fault or diagnosis.chance.choice(_IPV6_FAULTS))(west, east, lab)
+    return west, east, lab
+
+
+def _mended(id: str) -> Iterator[None]:
+    """The sandboxes of net-4, -5 or -6 as they were before something in them was broken."""
+    with diagnosis.begun(id, _BREAK[id]) as boxes:
+        _MEND[id](*boxes)
+        yield
+
+
+def _mend_cable(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    cable((west, "eth0", "10.7.0.1/24"), (east, "eth0", f"{_FAR}/24"))  # a new one
+    _change(
+        lab, (west, "addr", "del", _address("lo", _FAR, 32)),
+        (west, "route", "del", {"dst": f"{_FAR}/32", "type": "unreachable"}), check=False,
+    )  # fmt: skip
+
+
+def _mend_router(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    _change(
+        lab, (west, "route", "replace", {**_AHEAD}), (east, "route", "replace", {**_BACK}),
+        (router, "route", "del", {**_HOLE}), check=False,
+    )  # fmt: skip
+    router.call(_write, _FORWARD, "1")
+
+
+def _mend_ipv6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    cable((west, "eth0", "fd00:7::1/64"), (east, "eth0", f"{_FAR6}/64"))
+    _change(lab, (west, "addr", "del", _address("lo", _FAR6, 128)), check=False)
+
+
+_BREAK = {"net-4": _broken_cable, "net-5": _broken_router, "net-6": _broken_ipv6}
+_MEND: dict[str, _Fault] = {"net-4": _mend_cable, "net-5": _mend_router, "net-6": _mend_ipv6}
+
+
+def _untouched(id: str) -> Iterator[None]:
+    with diagnosis.begun(id, _BREAK[id]):
+        yield
+
+
+def _address_at_home() -> Iterator[None]:
+    """The address that is not reached is given to the one who looks for it."""
+    with diagnosis.begun("net-4", _broken_cable) as boxes:
+        _mend_cable(*boxes)
+        _taken(*boxes)
+        yield
+
+
+def _router_has_it() -> Iterator[None]:
+    """The router answers to the address of east."""
+    with diagnosis.begun("net-5", _broken_router) as (west, router, east, lab):
+        _mend_router(west, router, east, lab)
+        _change(lab, (router, "addr", "add", _address("lo", _BEYOND, 32)))
+        yield
+
+
+def _address_at_home6() -> Iterator[None]:
+    with diagnosis.begun("net-6", _broken_ipv6) as boxes:
+        _mend_ipv6(*boxes)
+        _taken6(*boxes)
+        yield
 
 
 _HAND_SERVER = "python3 -m http.server 8080 &> /dev/null"  # what it says, nobody would read
@@ -264,24 +572,26 @@ EXERCISES = (
         (
             "A port belongs to a network namespace, not to the machine.",
             "Two network namespaces, a server in each: box.popen(…) starts one and leaves it.",
-            'box = Sandbox("net"); server = box.popen("python3 -m http.server 8080"), and again.',
+            "python3 -m http.server 8080 listens until it is ended; keep what popen returns.",
         ),
         _same_port,
         _two_servers,
         {"one server": _one_server, "two ports": _two_ports, "nobody listens": _nobody_listens},
         shell=f"unshare -Ur --net {_HAND_SERVER} & exec unshare -Ur --net {_HAND_SERVER}",
         inside=f"{_HAND_SERVER} & unshare --net {_HAND_SERVER} &",
+        one_way='one, two = ns.Sandbox("net"), ns.Sandbox("net")\n'
+        'servers = [box.popen("python3 -m http.server 8080") for box in (one, two)]',
     ),
     Exercise(
         "net-2",
         "A cable",
         "Connect two network namespaces, neither of them this notebook's, by a virtual cable. Both"
-        " ends are switched on and have addresses of one network, so that they could talk.",
+        " ends are switched on, and you have given them two addresses of one network. (The"
+        " link-local address that IPv6 gives each link by itself does not count.)",
         (
             "A veth pair is a cable: one end here, the other there.",
             "Who lays it must be root over both: make both sandboxes inside a third.",
-            'lab = Sandbox("net"); one, other = lab.sandbox("net"), lab.sandbox("net"), then'
-            ' ns.cable((one, "eth0", "10.7.0.1/24"), (other, "eth0", "10.7.0.2/24"))',
+            "ns.cable takes two ends: (one, \"eth0\", an address with its /24), and the other.",
         ),
         _connected,
         _cable,
@@ -293,6 +603,11 @@ EXERCISES = (
         needs=("veth",),
         shell=f"unshare -Ur --net bash -c '{_HAND_CABLE}; wait'",
         inside=_HAND_CABLE,
+        one_way=(
+            'lab = ns.Sandbox("net")\n'
+            'one, other = lab.sandbox("net"), lab.sandbox("net")\n'
+            'ns.cable((one, "eth0", "10.7.0.1/24"), (other, "eth0", "10.7.0.2/24"))'
+        ),
     ),
     Exercise(
         "net-3",
@@ -303,7 +618,7 @@ EXERCISES = (
             "Someone must rewrite the port on the way: a firewall can do more than refuse.",
             "The packet is made inside and never arrives from elsewhere: of nft's hooks it comes"
             " through output.",
-            "nft: a chain of type nat, hook output, with the rule tcp dport 80 redirect to :8080.",
+            "A chain of type nat at that hook, and in it a rule: tcp dport 80 redirect to …",
         ),
         _redirected,
         _redirect,
@@ -312,5 +627,86 @@ EXERCISES = (
         shell=f'exec unshare -Ur --net bash -c "ip link set lo up; {_HAND_RULE};'
         f' exec {_HAND_SERVER}"',
         inside=f"{_HAND_RULE}; {_HAND_SERVER} &",
+        one_way='box = ns.Sandbox("net")\n'
+        'box.run("""\n'
+        "nft add table ip nat\n"
+        "nft 'add chain ip nat out { type nat hook output priority -100; }'\n"
+        "nft add rule ip nat out tcp dport 80 redirect to :8080\n"
+        '""")\n'
+        'server = box.popen("python3 -m http.server 8080")',
+    ),
+    Exercise(
+        "net-4",
+        "A cable, and no answer",
+        'west, east, lab = ns.broken("net-4") makes two sandboxes on a cable. west is 10.7.0.1, and'
+        f" east is {_FAR}; but a TCP connection from west to {_FAR} does not arrive in east. One"
+        " thing is wrong. Find it and mend it, so that a connection does arrive.",
+        (
+            "Go from below: is the link on, at both ends? Which addresses are there, and where?",
+            "west.run(\"ip address; ip route\").stdout shows what west has, east.run the same of"
+            f" east. And what does west think of {_FAR}? ip route get tells.",
+            "Undo what is wrong: ip link set … up, ip address del and add, or ip route del.",
+        ),
+        _cable_reaches,
+        lambda: _mended("net-4"),
+        {"nothing mended": lambda: _untouched("net-4"), "the address at home": _address_at_home},
+        needs=("veth",),
+        one_way='west, east, lab = ns.broken("net-4")\n'
+        'west.run("ip address flush dev eth0; ip address add 10.7.0.1/24 dev eth0")\n'
+        'west.run("ip address del 10.7.0.2/32 dev lo", check=False)\n'
+        'west.run("ip route del unreachable 10.7.0.2", check=False)\n'
+        'east.run("ip link set eth0 up")',
+        broken=_broken_cable,
+    ),
+    Exercise(
+        "net-5",
+        "Two cables and a router",
+        'west, router, east, lab = ns.broken("net-5") makes two sandboxes and a router between'
+        f" them. A TCP connection from west (10.7.0.1) to {_BEYOND} does not arrive in east. One"
+        " thing is wrong. Find it and mend it, so that a connection does arrive.",
+        (
+            "A packet must find its way there, and its answer the way back. Follow it from hop to"
+            " hop: where does it end?",
+            "ip route in each of the three; and does the router pass on what is not for itself?",
+            "ip route replace or del, or a 1 in /proc/sys/net/ipv4/ip_forward of the router.",
+        ),
+        _router_reaches,
+        lambda: _mended("net-5"),
+        {
+            "nothing mended": lambda: _untouched("net-5"),
+            "the router has the address": _router_has_it,
+        },
+        needs=("veth",),
+        one_way='west, router, east, lab = ns.broken("net-5")\n'
+        'west.run("ip route replace default via 10.7.0.254")\n'
+        'east.run("ip route replace default via 10.8.0.254")\n'
+        'router.run("ip route del blackhole 10.8.0.2", check=False)\n'
+        'router.run("echo 1 > /proc/sys/net/ipv4/ip_forward")',
+        broken=_broken_router,
+    ),
+    Exercise(
+        "net-6",
+        "IPv6 alone",
+        'west, east, lab = ns.broken("net-6") makes two sandboxes on a cable, with addresses of'
+        f" IPv6 only. A TCP connection from west (fd00:7::1) to {_FAR6} does not arrive in east."
+        " One thing is wrong. Find it and mend it, so that a connection does arrive.",
+        (
+            "ip -6 address and ip -6 route, in both. What should be there, and is not?",
+            f"Does east have {_FAR6}, does nobody else have it, and does west know that it lies"
+            " behind its eth0?",
+            "A 0 in /proc/sys/net/ipv6/conf/eth0/disable_ipv6, ip address add with a /64 and"
+            " nodad, or ip address del.",
+        ),
+        _reaches6,
+        lambda: _mended("net-6"),
+        {"nothing mended": lambda: _untouched("net-6"), "the address at home": _address_at_home6},
+        needs=("veth",),
+        one_way='west, east, lab = ns.broken("net-6")\n'
+        'west.run("ip address del fd00:7::2/128 dev lo", check=False)\n'
+        'west.run("ip -6 address flush dev eth0 scope global")\n'
+        'west.run("ip address add fd00:7::1/64 dev eth0 nodad")\n'
+        'east.run("echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6")\n'
+        'east.run("ip address replace fd00:7::2/64 dev eth0 nodad")',
+        broken=_broken_ipv6,
     ),
 )  # fmt: skip

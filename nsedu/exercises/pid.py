@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 
+import nsedu.exercises.diagnosis as diagnosis
 from nsedu.exercises.model import Exercise, Verdict, World
-from nsedu.procfs import VANISHED, read
+from nsedu.observe import rooted
+from nsedu.procfs import VANISHED, parse_stat, read
 from nsedu.records import Process
 from nsedu.sandbox import Sandbox
 from nsedu.snapshot import snapshot
@@ -26,7 +29,7 @@ def _inside(world: World) -> list[Process]:
 
 def _makers(world: World) -> list[Process]:
     """Your processes whose children live elsewhere, though nobody is there."""
-    homes = {p.links.get("pid") for p in world.seen.processes.values()}
+    homes = {p.links["pid"] for p in world.seen.processes.values() if "pid" in p.links}
     return [
         p
         for p in world.yours
@@ -40,7 +43,7 @@ def _is_init(process: Process) -> bool:
 
 def _own_world(world: World) -> Verdict:
     firsts = [p for p in _inside(world) if _is_init(p)]
-    if any(_proc_shows(p) for p in firsts):
+    if any(rooted.proc_owner(p.pid) == p.links["pid"] for p in firsts):
         found = "a process of yours is number 1, and in its /proc number 1 is itself."
         return Verdict("pid-1", True, found)
     if firsts:
@@ -50,13 +53,6 @@ def _own_world(world: World) -> Verdict:
     else:
         found = _NOBODY
     return Verdict("pid-1", False, found)
-
-
-def _proc_shows(first: Process) -> bool:
-    try:
-        return os.stat(f"/proc/{first.pid}/root/proc/1/ns/pid").st_ino == first.links["pid"]
-    except OSError:  # number 1 in that /proc is somebody else's process, or has ended
-        return False
 
 
 def _fresh_proc() -> Iterator[None]:
@@ -119,16 +115,28 @@ def _user_instead() -> Iterator[None]:
 
 
 def _left_dead(world: World) -> Verdict:
+    yours = {p.pid: p for p in world.yours}
     dead = [p for p in world.yours if _is_zombie(p.pid)]
-    parents = {p.pid: world.seen.processes.get(p.ppid) for p in dead}
-    waiting = {pid: parent for pid, parent in parents.items() if parent and _is_init(parent)}
-    if waiting:  # everybody is one for a moment; an init that reaps has had its time after this
-        time.sleep(0.3)
-    for pid, parent in waiting.items():
-        if _is_zombie(pid):
-            found = f"a zombie waits in vain for its init, which is {parent.name}."
-            return Verdict("pid-3", True, found)
-    if any(_is_zombie(p.pid) for p in dead):
+    waiting = {
+        p.pid: (yours[p.ppid], _born(p.pid))
+        for p in dead
+        if p.ppid in yours and _is_init(yours[p.ppid])
+    }
+    now = time.monotonic()
+    for who in _since.keys() - {(pid, born) for pid, (_, born) in waiting.items()}:
+        del _since[who]
+    for pid, (_, born) in waiting.items():
+        _since.setdefault((pid, born), now)
+    # An init that reaps has its time: every child is a zombie for a moment.
+    for pid, (parent, born) in waiting.items():
+        while _is_zombie(pid) and _born(pid) == born:
+            if time.monotonic() >= _since[pid, born] + PATIENCE:
+                found = f"a zombie waits in vain for its init, which is {parent.name}."
+                return Verdict("pid-3", True, found)
+            time.sleep(0.02)
+    if waiting:
+        found = f"found a zombie, but its init has reaped it within {PATIENCE:g} s."
+    elif any(_is_zombie(p.pid) for p in dead):
         found = "found a zombie, but its parent is not number 1 of a PID namespace."
     elif _inside(world):
         found = "found a PID namespace, but no zombie in it: its init reaps, or nobody has ended."
@@ -137,11 +145,27 @@ def _left_dead(world: World) -> Verdict:
     return Verdict("pid-3", False, found)
 
 
-def _is_zombie(pid: int) -> bool:
+PATIENCE = 3.0  # seconds after which a zombie is one that its init does not reap
+_since: dict[tuple[int, bytes], float] = {}  # when a zombie was first seen: by pid and start
+
+
+def _born(pid: int) -> bytes:
     try:
-        return read(f"/proc/{pid}/stat").rpartition(b") ")[2][:1] == b"Z"
+        return parse_stat(read(f"/proc/{pid}/stat"))[4]
+    except VANISHED:
+        return b""
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and can be reaped: all of its threads have, nobody traces it."""
+    try:
+        status = dict(
+            line.split(b":", 1) for line in read(f"/proc/{pid}/status").splitlines() if b":" in line
+        )
+        alone = len(os.listdir(f"/proc/{pid}/task")) == 1
     except VANISHED:
         return False
+    return alone and status[b"State"].strip()[:1] == b"Z" and int(status[b"TracerPid"]) == 0
 
 
 _PARENT = "sleep 0.3 & exec sleep 60"
@@ -212,21 +236,119 @@ def _two_worlds() -> Iterator[None]:
         yield
 
 
+_SERVICES = range(31411, 31416)  # five processes, by the seconds they are to sleep
+_DURATION = "86400"
+
+
+def _careless() -> tuple[Sandbox, ...]:
+    """Five that never reap, and of one, by chance, the children have ended."""
+    one = diagnosis.chance.choice(_SERVICES)
+    box = Sandbox("pid", "mnt", name="pid-5")
+    try:
+        for seconds in _SERVICES:
+            child = "sleep 0.01" if seconds == one else f"sleep {_DURATION}"
+            script = f"{child} & {child} & {child} & exec sleep {seconds}"
+            box.run(f"sh -c '{script}' > /dev/null 2>&1 &")
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and len(_unreaped(_services(box.pid))) < 3:
+            time.sleep(0.01)
+    except BaseException:
+        box.close()
+        raise
+    return (box,)
+
+
+def _services(pid: int) -> dict[int, tuple[Process, list[Process]]]:
+    """The services of a sandbox that run, by their seconds, with their children."""
+    seen = snapshot(pid)
+    return {
+        seconds: (process, seen.children(process.pid))
+        for process in seen.children(pid)
+        for seconds in _SERVICES
+        if process.command == f"sleep {seconds}" and not process.zombie
+    }
+
+
+def _unreaped(services: dict[int, tuple[Process, list[Process]]]) -> list[Process]:
+    return [child for _, children in services.values() for child in children if child.zombie]
+
+
+def _none_unreaped(world: World) -> Verdict:
+    boxes = diagnosis.found(world, "pid-5")
+    if not boxes:
+        found = 'found no sandbox of this exercise: box = ns.broken("pid-5") makes it.'
+        return Verdict("pid-5", False, found)
+    try:
+        services = _services(boxes[0].pid)
+    except ProcessLookupError:
+        services = {}
+    dead = len(_unreaped(services))
+    if dead:
+        found = f"found {dead} zombies that nobody reaps, and {len(services)} services of 5."
+    elif len(services) < len(_SERVICES) - 1:
+        found = (
+            f"found no zombie, but only {len(services)} services: all but one had to live on."
+            ' box = ns.broken("pid-5") makes them anew.'
+        )
+    else:
+        found = "the zombies are reaped, and the other services live."
+        return Verdict("pid-5", True, found)
+    return Verdict("pid-5", False, found)
+
+
+def _end(box: Sandbox, *pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(
+        child.zombie for child in snapshot(box.pid).children(box.pid)
+    ):
+        time.sleep(0.01)
+
+
+def _end_their_parent() -> Iterator[None]:
+    with diagnosis.begun("pid-5", _careless) as (box,):
+        _end(box, _unreaped(_services(box.pid))[0].ppid)
+        yield
+
+
+def _end_another() -> Iterator[None]:
+    with diagnosis.begun("pid-5", _careless) as (box,):
+        services = _services(box.pid)
+        wrong = {one.pid for one, _ in services.values()} - {_unreaped(services)[0].ppid}
+        _end(box, min(wrong))
+        yield
+
+
+def _end_all() -> Iterator[None]:
+    with diagnosis.begun("pid-5", _careless) as (box,):
+        _end(box, *(process.pid for process, _ in _services(box.pid).values()))
+        yield
+
+
+def _kill_the_dead() -> Iterator[None]:
+    with diagnosis.begun("pid-5", _careless) as (box,):
+        for child in _unreaped(_services(box.pid)):
+            os.kill(child.pid, signal.SIGKILL)
+        yield
+
+
 EXERCISES = (
     Exercise(
         "pid-1",
         "A world of its own",
-        "Have a process that is number 1, and whose /proc shows nobody but its own PID namespace."
+        "Have a process that is number 1 of a PID namespace, and whose /proc is that namespace's."
         " Leave it running.",
         (
             "Two things are needed: new numbers, and a new file system that shows them.",
             "A mount of one's own needs a mount namespace of one's own (chapter 4).",
-            'Sandbox("pid", "mnt"), or: unshare -Urpf --mount-proc sleep 100',
+            "Of unshare's options one makes a process number 1, and one more mounts /proc for it.",
         ),
         _own_world,
         _fresh_proc,
         {"old /proc": _old_proc, "no pid": _mounts_only, "without --fork": _without_fork},
         shell="unshare -Ur --pid --fork --mount-proc sleep 60",
+        one_way="unshare -Urpf --mount-proc sleep 100",
     ),
     Exercise(
         "pid-2",
@@ -236,8 +358,7 @@ EXERCISES = (
         (
             "A namespace inside a namespace.",
             "The line NSpid in /proc/PID/status counts the numbers; ns.pids() draws them.",
-            'Sandbox("pid").sandbox("pid"), each kept in a name; or: unshare -Urpf unshare -pf'
-            " sleep 100",
+            "What makes one level, with --fork, may run the same thing again, in place of sleep.",
         ),
         _three_numbers,
         _nested,
@@ -248,23 +369,25 @@ EXERCISES = (
         },
         shell="unshare -Ur --pid --fork unshare --pid --fork sleep 60",
         inside="unshare --pid --fork sleep 60 &",
+        one_way="unshare -Urpf unshare -pf sleep 100",
     ),
     Exercise(
         "pid-3",
         "The careless init",
-        "Have a zombie whose parent is number 1 of a PID namespace of yours, and stays a zombie."
-        " Leave both as they are.",
+        "Have a zombie whose parent is number 1 of a PID namespace of yours, and which is still one"
+        f" after {PATIENCE:g} seconds. Leave both as they are.",
         (
             "Who becomes the parent of an orphan? And who never asks how a child has ended?",
             "A sandbox's own first process reaps; take a program that does not: sleep.",
-            "unshare -Urpf sh -c 'sh -c \"sleep 0.3 &\"; exec sleep 100': the inner shell leaves an"
-            " orphan, and the outer one has become sleep when it ends.",
+            "A shell in the shell leaves a short sleep behind as an orphan; when that ends, the"
+            " outer one has become a long sleep, by exec.",
         ),
         _left_dead,
         _careless_init,
         {"an init that reaps": _reaping_init, "another parent": _careless_parent},
         shell=f'unshare -Ur --pid --fork sh -c "{_CARELESS}"',
         inside=f'unshare --pid --fork sh -c "{_CARELESS}" &',
+        one_way="unshare -Urpf sh -c 'sh -c \"sleep 0.3 &\"; exec sleep 100'",
     ),
     Exercise(
         "pid-4",
@@ -274,7 +397,7 @@ EXERCISES = (
         (
             "Children of number 1 have their parent inside. Who comes from outside?",
             "setns(2) lets the next child enter; nsenter(1) and join= are made of it.",
-            'first = Sandbox("pid"); guest = Sandbox(join=first)',
+            "The second one is a sandbox with join=first; or nsenter -t PID with --user and --pid.",
         ),
         _guest,
         _joined,
@@ -284,5 +407,33 @@ EXERCISES = (
         " --pid=/proc/$!/ns/pid_for_children sleep 60 & wait",
         inside="unshare --pid --fork sleep 60 & sleep 0.3;"
         " nsenter --pid=/proc/$!/ns/pid_for_children sleep 60 &",
+        one_way='first = ns.Sandbox("pid"); guest = ns.Sandbox(join=first)',
+    ),
+    Exercise(
+        "pid-5",
+        "The dead stay",
+        "Five services run in a sandbox, sleep 31411 to 31415, each with three children. One of"
+        " them lets its dead children lie. Make them with"
+        ' box = ns.broken("pid-5"), find out which, and have the zombies reaped: the other four'
+        " must live on.",
+        (
+            "A zombie cannot be killed: it has ended. Who has not asked how?",
+            "Z is the state of a zombie in /proc/PID/stat, and its parent the number after it.",
+            "When a parent ends, its children get another one, which in here does reap.",
+        ),
+        _none_unreaped,
+        _end_their_parent,
+        {
+            "another one ended": _end_another,
+            "all of them ended": _end_all,
+            "the dead killed": _kill_the_dead,
+        },
+        one_way=(
+            "import os, signal\n"
+            'box = ns.broken("pid-5")\n'
+            "dead = [p for p in ns.snapshot(box.pid).processes.values() if p.zombie]\n"
+            "os.kill(dead[0].ppid, signal.SIGKILL)"
+        ),
+        broken=_careless,
     ),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 
+import nsedu.exercises.diagnosis as diagnosis
 from nsedu.exercises.model import Exercise, Verdict, World
 from nsedu.observe import timens
 from nsedu.observe.places import Place
@@ -76,12 +78,13 @@ def _behind(world: World) -> Verdict:
 
 
 def _slow() -> Iterator[None]:
-    with Sandbox("time", monotonic=-5):
+    with Sandbox("time", monotonic=-min(5, time.monotonic() / 2)):
         yield
 
 
 def _both_behind() -> Iterator[None]:
-    with Sandbox("time", monotonic=-5, boottime=-5):
+    back = -min(5, time.monotonic() / 2)  # a clock may not read less than 0
+    with Sandbox("time", monotonic=back, boottime=back):
         yield
 
 
@@ -133,6 +136,59 @@ def _inside_already() -> Iterator[None]:
         yield
 
 
+_LETTERS = "abc"
+_NEAR = 2  # seconds that may pass between two readings by hand
+
+
+def _three_clocks() -> tuple[Sandbox, ...]:
+    """Three sandboxes: one has its boottime shifted, the other two their monotonic clock."""
+    older = diagnosis.chance.choice(_LETTERS)
+    boxes = []
+    for letter in _LETTERS:
+        name, seconds = f"time-4-{letter}", diagnosis.chance.randint(1000, 1_000_000)
+        if letter == older:
+            boxes.append(Sandbox("time", name=name, boottime=seconds))
+        else:
+            boxes.append(Sandbox("time", name=name, monotonic=seconds))
+    return tuple(boxes)
+
+
+def _shift(world: World) -> int | None:
+    """How far the one that is shifted says the machine has been up for too long, in seconds."""
+    boxes = diagnosis.found(world, "time-4", *(f"time-4-{letter}" for letter in _LETTERS))
+    spaces = timens.look(Place(box.name, box.pid) for box in boxes)
+    shifts = [space.boottime for space in spaces if space.inside and space.boottime]
+    return shifts[0] // SECOND if len(boxes) == len(_LETTERS) and len(shifts) == 1 else None
+
+
+def _uptime(world: World) -> Verdict:
+    shift, said = _shift(world), diagnosis.said("time-4")
+    if shift is None:
+        found = 'found no three sandboxes called "time-4-a" to "time-4-c": ns.broken("time-4")'
+        return Verdict("time-4", False, f"{found} makes them.")
+    if said is None:
+        return Verdict("time-4", False, "found the three sandboxes, and no answer yet.")
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1 << 62:
+        return Verdict("time-4", False, "found an answer that is no number of seconds.")
+    if abs(said - shift) <= _NEAR:
+        return Verdict("time-4", True, f"it adds {shift} s to the time since the start.")
+    found = f"found no uptime that is {said:g} s ahead of yours."
+    return Verdict("time-4", False, found)
+
+
+def _told(clock: str) -> Iterator[None]:
+    with diagnosis.begun("time-4", _three_clocks) as boxes:
+        spaces = timens.look(Place(box.name, box.pid) for box in boxes)
+        shifts = [getattr(space, clock) for space in spaces]
+        diagnosis.say("time-4", next(shift for shift in shifts if shift) / SECOND)
+        yield
+
+
+def _not_told() -> Iterator[None]:
+    with diagnosis.begun("time-4", _three_clocks):
+        yield
+
+
 EXERCISES = (
     Exercise(
         "time-1",
@@ -142,13 +198,15 @@ EXERCISES = (
         (
             "Two clocks can be shifted. Which of them does /proc/uptime follow?",
             "boottime; and the offset is given in seconds, before anybody is inside.",
-            "unshare -Ur --time --boottime 315360000 --fork sleep 100, or a Sandbox with boottime=",
+            "unshare --time --boottime with the seconds of a year; --fork, for it is the child that"
+            " is inside.",
         ),
         _old,
         _for_years,
         {"no offset": _without_offset, "the other clock": _other_clock, "ended": _ended},
         shell="unshare -Ur --time --boottime 315360000 --fork sleep 60",
         inside="unshare --time --boottime 315360000 --fork sleep 60 &",
+        one_way="unshare -Ur --time --boottime 315360000 --fork sleep 100",
     ),
     Exercise(
         "time-2",
@@ -158,13 +216,14 @@ EXERCISES = (
         (
             "An offset may be negative, as long as the clock itself does not become so.",
             "Your machine has been up for longer than a few seconds.",
-            'Sandbox("time", monotonic=-5), or unshare with --monotonic=-5',
+            "monotonic= of Sandbox takes a number below 0, and so does --monotonic= of unshare.",
         ),
         _behind,
         _slow,
         {"both behind": _both_behind, "ahead": _fast, "no offset": _without_offset},
         shell="unshare -Ur --time --monotonic=-5 --fork sleep 60",
         inside="unshare --time --monotonic=-5 --fork sleep 60 &",
+        one_way='slow = ns.Sandbox("time", monotonic=-5)',
     ),
     Exercise(
         "time-3",
@@ -174,13 +233,35 @@ EXERCISES = (
         (
             "Who calls unshare(2) with CLONE_NEWTIME stays where it is.",
             "Neither a fork nor an exec may come after it, so the shell will not do. Python will.",
-            "unshare(CLONE_NEWUSER | CLONE_NEWTIME), write 'boottime 3600 0' to"
-            " /proc/self/timens_offsets, and sleep",
+            "Before it sleeps, it writes 'boottime 3600 0' to its /proc/self/timens_offsets.",
         ),
         _empty,
         _an_hour,
         {"inside already": _inside_already, "a minute": _a_minute},
         shell=f'exec python3 -c "{_by_hand("boottime 3600 0", 0x10000080)}"',
         inside=f'python3 -c "{_by_hand("boottime 3600 0")}" > /dev/null &',
+        one_way=f'python3 -c "{_by_hand("boottime 3600 0", 0x10000080)}"',
+    ),
+    Exercise(
+        "time-4",
+        "Which of them is wrong, and by how much?",
+        'ns.broken("time-4") makes three sandboxes, a, b and c. One of them says that the machine'
+        " has been up for longer than it has; the others have another clock shifted. By how many"
+        f' seconds is that one ahead of you? ns.answer("time-4", seconds) takes {_NEAR} s more or'
+        " less.",
+        (
+            "What tells how long the machine has been up, and which clock does it follow?",
+            "Read /proc/uptime in each, and out here. Or let the kernel tell: it has a file for"
+            " the offsets of a process's time namespace.",
+            "/proc/PID/timens_offsets has a line for each clock; the one that counts is boottime.",
+        ),
+        _uptime,
+        lambda: _told("boottime"),
+        {"the other clock": lambda: _told("monotonic"), "no answer": _not_told},
+        one_way='boxes = ns.broken("time-4")\n'
+        'up = [float(box.run("cat /proc/uptime").stdout.split()[0]) for box in boxes]\n'
+        'ns.answer("time-4", max(up) - float(open("/proc/uptime").read().split()[0]))',
+        asks=True,
+        broken=_three_clocks,
     ),
 )

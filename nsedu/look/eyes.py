@@ -6,6 +6,9 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from nsedu import argument, interrupts
+from nsedu.errors import another_proc, own_pid
+from nsedu.meant import nearest
 from nsedu.observe import sights
 from nsedu.observe.places import place, places
 from nsedu.observe.sights import CLOCKS, View
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 _THINGS = "hostname=True, pid=, uid=, owner=, mount=, clock= or port="
 
 
+@interrupts.whole
 def eyes(
     *who: Any,
     hostname: bool = False,
@@ -45,6 +49,7 @@ def eyes(
         TypeError: none of the things is named, or more than one, or a wrong kind of value.
         ValueError: there is no such process, clock or port; or the user id may not be asked for.
         OSError: the file cannot be opened.
+        NamespaceError: /proc is another pid namespace's.
     """
     from nsedu import draw
 
@@ -57,7 +62,9 @@ def eyes(
         what = f"{' and '.join(named)} are {len(named)} things" if named else "no thing is named"
         raise TypeError(f"{what}; name exactly one of {_THINGS}.")
     ((word, value),) = named.items()
-    here = place(os.getpid())
+    if own_pid() != os.getpid():  # who goes there could not be named
+        raise another_proc()
+    here = place(own_pid())
     others = [other for other in places(*who) if other.pid != here.pid]
     looks = {
         "hostname": _hostname, "pid": _pid, "uid": _uid, "owner": _owner, "mount": _mount,
@@ -94,7 +101,9 @@ def _mount(where: list[sights.Place], value: Any) -> View:
 
 def _clock(where: list[sights.Place], value: Any) -> View:
     if not isinstance(value, str) or value not in CLOCKS:
-        raise ValueError(f"clock must be one of {', '.join(CLOCKS)}, not {value!r}.")
+        what = f"clock must be one of {', '.join(CLOCKS)}, not {value!r:.80}"
+        close = nearest(value, CLOCKS)
+        raise ValueError(f"{what}; did you mean {close!r}?" if close else f"{what}.")
     return sights.clock(where, value)
 
 
@@ -111,7 +120,7 @@ def _whole(word: str, value: Any, least: int, most: int) -> None:
 
 
 def _path(word: str, value: Any) -> str:
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-    if not isinstance(path, str) or not path:
-        raise TypeError(f'{word} must be a path such as "/mnt", not {value!r}.')
+    path = argument.path(word, value)
+    if not path:
+        raise ValueError(f'{word} must be a path such as "/mnt", not {value!r}.')
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nsedu import interrupts
 from nsedu.observe import ipc_objects
 from nsedu.observe.places import places
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from nsedu.draw import Picture
 
 
+@interrupts.whole
 def ipc(*who: Any) -> Picture:
     """The IPC namespaces of some processes, each with the objects that are found from inside.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nsedu.observe.places import place
 from nsedu.records import Process, Snapshot
 from nsedu.sandbox import Sandbox
-from nsedu.snapshot import snapshot
+from nsedu.snapshot import look, snapshot
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def _look(what: Any) -> Snapshot:
     if isinstance(what, Snapshot):
         return what
-    return snapshot(what.pid if isinstance(what, Sandbox) else what)
+    return look(what.pid) if isinstance(what, Sandbox) else snapshot(what)
 
 
 def tree(what: Snapshot | Sandbox | str | int = "mine") -> Picture:
@@ -27,6 +28,7 @@ def tree(what: Snapshot | Sandbox | str | int = "mine") -> Picture:
 
     Raises:
         ValueError, TypeError: it is none of these.
+        NamespaceError: /proc is none to look by, see `nsedu.snapshot`.
     """
     from nsedu import draw
 
@@ -63,8 +65,9 @@ def diff(before: Snapshot, after: Snapshot | None = None) -> Picture:
     """
     from nsedu import draw
 
-    if not isinstance(before, Snapshot):
-        raise TypeError(f"before must be a Snapshot from nsedu.snapshot(), not {before!r}.")
+    for name, given in (("before", before), ("after", after)):
+        if not isinstance(given, Snapshot) and (given is not None or name == "before"):
+            raise TypeError(f"{name} must be a Snapshot from nsedu.snapshot(), not {given!r:.80}.")
     return draw.diff(before, after if after is not None else snapshot(before.scope))
 
 
@@ -76,6 +79,7 @@ def compare(one: Process | Sandbox | int, other: Process | Sandbox | int) -> Pic
         other: the same.
 
     Raises:
+        TypeError: one is none of these.
         ValueError: there is no such process.
     """
     from nsedu import draw
@@ -86,8 +90,8 @@ def compare(one: Process | Sandbox | int, other: Process | Sandbox | int) -> Pic
 def _process(what: Process | Sandbox | int) -> Process:
     if isinstance(what, Process):
         return what
-    pid = what.pid if isinstance(what, Sandbox) else what
-    found = snapshot(pid).processes.get(pid)
-    if found is None:
-        raise ValueError(f"there is no process {pid}; it has ended, or never was.")
-    return found
+    pid = place(what).pid
+    try:
+        return snapshot(pid).processes[pid]
+    except (KeyError, ProcessLookupError):
+        raise ValueError(f"there is no process {pid}; it has ended, or never was.") from None

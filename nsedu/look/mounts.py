@@ -6,6 +6,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from nsedu import argument, interrupts
 from nsedu.observe.mount_tables import mount_tables
 from nsedu.observe.places import places
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from nsedu.draw import Picture
 
 
+@interrupts.whole
 def mounts(
     *who: Any, below: str | os.PathLike[str] | None = None, everything: bool = False
 ) -> Picture:
@@ -33,10 +35,8 @@ def mounts(
 
     path = None
     if below is not None:
-        if not isinstance(below, (str, os.PathLike)):
-            raise TypeError(f'below must be a path such as "/mnt", not {below!r}.')
-        path = os.fspath(below)
-        if not isinstance(path, str) or not path.startswith("/"):
+        path = argument.path("below", below)
+        if not path.startswith("/"):
             raise ValueError(f'below must be a path from the root, such as "/mnt", not {below!r}.')
         path = "/" + posixpath.normpath(path).lstrip("/")
     return draw.mounts(mount_tables(places(*who)), path, bool(everything))

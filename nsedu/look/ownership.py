@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nsedu.records import Snapshot
 from nsedu.sandbox import Sandbox
-from nsedu.snapshot import snapshot
+from nsedu.snapshot import look, snapshot
 
 if TYPE_CHECKING:
     from nsedu.draw import Picture
@@ -25,5 +25,5 @@ def ownership(what: Snapshot | Sandbox | str | int = "mine") -> Picture:
     from nsedu import draw
 
     if not isinstance(what, Snapshot):
-        what = snapshot(what.pid if isinstance(what, Sandbox) else what)
+        what = look(what.pid) if isinstance(what, Sandbox) else snapshot(what)
     return draw.ownership(what)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nsedu import interrupts
 from nsedu.observe.network import networks
 from nsedu.observe.places import places
 
@@ -11,15 +12,18 @@ if TYPE_CHECKING:
     from nsedu.draw import Picture
 
 
-def topology(*who: Any) -> Picture:
+@interrupts.whole
+def topology(*who: Any, link_local: bool = False) -> Picture:
     """Network namespaces as boxes, with their links, and the virtual cables between them.
 
-    Bridges are bars with their ports below; routes, forwarding and the rules of nftables stand in
-    words.  Of this notebook's own namespace only links that lead to one of the others are shown.
+    Bridges are bars with their ports below; then come routes and forwarding in words, and the rules
+    of nftables as nft prints them.  Of this notebook's own namespace only links that lead to one of
+    the others are shown.
 
     Args:
         who: sandboxes, processes or pids whose network namespaces to show; none: all sandboxes of
             this notebook.
+        link_local: whether to say which links have a link-local address, fe80::… (ipv6(7)), too.
 
     Raises:
         TypeError: one is none of these.
@@ -30,4 +34,4 @@ def topology(*who: Any) -> Picture:
     found = networks(places(*who))
     if not who:  # our own only if something leads there
         found = tuple(network for network in found if network.links or not network.own)
-    return draw.topology(found)
+    return draw.topology(found, bool(link_local))

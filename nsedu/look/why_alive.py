@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from nsedu import nstypes, syscalls
+from nsedu import argument, interrupts, nstypes
+from nsedu.observe.nsfiles import key_of
 from nsedu.observe.places import place
 from nsedu.records import Snapshot
 from nsedu.sandbox import Sandbox
@@ -20,6 +22,7 @@ _ACCEPTED = (
 )
 
 
+@interrupts.whole
 def why_alive(
     what: Any, type: str | None = None, *, before: Snapshot | None = None, scope: str | int = "mine"
 ) -> Picture:
@@ -45,8 +48,25 @@ def why_alive(
         raise TypeError(
             f"before must be a Snapshot from nsedu.snapshot(deep=True), not {before!r}."
         )
-    name, ns = which(what, type)
-    return draw.pins(snapshot(scope, deep=True), name, ns, before)
+    key = name, ns = which(what, type)
+    id = _id(what, type)
+    look = _without_another(snapshot(scope, deep=True), key, id)
+    return draw.pins(look, name, ns, before and _without_another(before, key, id))
+
+
+def _id(what: Any, type: str | None) -> int | None:
+    if isinstance(what, Sandbox):
+        what = what.namespaces.get(str(type))
+    return getattr(what, "id", None)
+
+
+def _without_another(look: Snapshot, key: tuple[str, int], id: int | None) -> Snapshot:
+    """A look without the namespace that has the number now, if it is not the one that is meant."""
+    found = look.namespaces.get(key)
+    if found is None or None in (found.id, id) or found.id == id:
+        return look
+    others = {one: record for one, record in look.namespaces.items() if one != key}
+    return dataclasses.replace(look, namespaces=others)
 
 
 def which(what: Any, type: str | None = None) -> tuple[str, int]:
@@ -60,12 +80,13 @@ def which(what: Any, type: str | None = None) -> tuple[str, int]:
     if isinstance(getattr(what, "ns", None), int) and getattr(what, "type", "") in nstypes.NAMES:
         return what.type, what.ns
     if isinstance(what, str | os.PathLike):
+        path = argument.path("what", what)
         try:
-            with open(what, "rb") as file:
-                return _of_file(file.fileno(), os.fspath(what))
+            with open(path, "rb") as file:
+                return _of_file(file.fileno(), path)
         except OSError as error:
             raise ValueError(
-                f"{os.fspath(what)} cannot be opened ({error.strerror}); to ask about a namespace"
+                f"{path} cannot be opened ({error.strerror}); to ask about a namespace"
                 " that may have gone, keep its record: box.namespaces['net']."
             ) from None
     if hasattr(what, "fileno"):
@@ -90,8 +111,6 @@ def _of_process(who: Any, type: str) -> tuple[str, int]:
 
 def _of_file(fd: int, name: str) -> tuple[str, int]:
     try:
-        flag = syscalls.ns_get_nstype(fd)
-    except (OSError, ValueError):
+        return key_of(fd)
+    except OSError:
         raise ValueError(f"{name} is not a namespace file; name {_ACCEPTED}.") from None
-    (kind,) = (kind for kind in nstypes.CATALOGUE if kind.flag == flag)
-    return kind.name, os.fstat(fd).st_ino

@@ -39,10 +39,31 @@ def record() -> dict[str, Any]:
 def line(machine: Mapping[str, Any]) -> str:
     """The record in a line, for the foot of a chart."""
     virtual = "" if machine["virtual"] == "no" else f" ({machine['virtual']})"
+    steal = None if machine["virtual"] == "no" else machine.get("steal")
+    taken = "" if steal is None else f", {steal:g} % stolen by its host"
     return (
         f"Linux {machine['kernel']}, {machine['cpu']}, {machine['cores']} cores{virtual},"
-        f" load {machine['load']}"
+        f" load {machine['load']}{taken}"
     )
+
+
+def stolen(since: tuple[int, int] | None = None) -> Any:
+    """What the host of a virtual machine took from it: the ticks of /proc/stat, or a share of them.
+
+    Args:
+        since: what this has returned before.
+
+    Returns:
+        Ticks stolen and all ticks, of all processors (proc_stat(5)); or with `since`, how many
+        in a hundred were stolen meanwhile, None where the kernel does not count them.
+    """
+    words = _line("/proc/stat").partition("\n")[0].split()[1:9]
+    now = (int(words[7]), sum(map(int, words))) if len(words) == 8 else None
+    if since is None:
+        return now
+    if now is None or now[1] <= since[1]:
+        return None
+    return round(100 * (now[0] - since[0]) / (now[1] - since[1]), 1)
 
 
 def _line(path: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nsedu.clean import clean
 from nsedu.draw.quantities import quantity
 from nsedu.errors import NamespaceError
 from nsedu.measure.machine import record
 from nsedu.measure.result import Result
-from nsedu.measure.statistics import ratio
+from nsedu.measure.statistics import Estimate, ratio, ratio_of_runs
 from nsedu.sampling import QUESTIONS
 from nsedu.table import Table
 
@@ -64,17 +66,24 @@ def _section(result: Result) -> str:
     lines = [f"## {question}: {result.title}", ""]
     if result.measured:
         lines += [f"![{result.title}]({question}.svg)", "", _markdown(result.table()), ""]
-    lines += [f"- not measured: {name}: {reason}" for name, reason in result.unmet.items()]
+    lines += [f"- not measured: {_plain(f'{n}: {why}')}" for n, why in result.unmet.items()]
     lines += [
         "",
-        f"{result.below}; {result.machine['date']}. Samples: [{question}.json]({question}.json).",
+        f"{_plain(result.below)}; {result.machine['date']}."
+        f" Samples: [{question}.json]({question}.json).",
     ]
     return "\n".join(lines)
 
 
 def _markdown(table: Table) -> str:
-    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
-    return "\n".join("| " + " | ".join(w.replace("|", "\\|") for w in row) + " |" for row in rows)
+    rows = [map(_plain, table.columns), ["---"] * len(table.columns)]
+    rows += [map(_plain, row) for row in table.rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _plain(text: str) -> str:
+    """Words in which Markdown finds no markup of its own."""
+    return re.sub(r"[\\`*_\[\]<>|]", r"\\\g<0>", clean(text))
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Result]:
@@ -98,8 +107,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, Result]:
 def compare(one: Mapping[str, Result], other: Mapping[str, Result]) -> str:
     """Two measurements side by side: the other's medians over the one's, with 95 % intervals.
 
-    What is marked has an interval without 1 in it.  An interval knows of one run only: a machine
-    that was slower as a whole on that day is slower in all rows, which the last line tells.
+    What is marked has an interval without 1 in it.  No interval knows of a machine that was slower
+    as a whole on that day: it is slower in all rows, which the last line tells.
     """
     rows, ratios = [], []
     for question in [name for name in one if name in other]:
@@ -109,7 +118,7 @@ def compare(one: Mapping[str, Result], other: Mapping[str, Result]) -> str:
             if row.name not in known or not row.median:
                 continue
             new = second[row.name]
-            found = ratio(second.samples(row.name), first.samples(row.name), paired=False)
+            found = _ratio(second, first, row.name)
             more = "more" if found.low > 1 else "less" if found.high < 1 else ""
             rows.append((
                 question, row.name, quantity(row.median, row.unit),
@@ -131,6 +140,13 @@ def compare(one: Mapping[str, Result], other: Mapping[str, Result]) -> str:
     )
 
 
+def _ratio(one: Result, other: Result, name: str) -> Estimate:
+    """The one's median over the other's: as between runs, where both know how far those vary."""
+    if one.between_runs and other.between_runs:
+        return ratio_of_runs(*(Estimate(*result[name][5:8]) for result in (one, other)))
+    return ratio(one.samples(name), other.samples(name), paired=False)
+
+
 _DECISIVE = ("kernel", "build", "cpu", "cores", "governor", "virtual", "cgroup", "clocksource")
 
 
@@ -138,7 +154,7 @@ def _machines(one: Mapping[str, Result], other: Mapping[str, Result]) -> list[st
     """What differs between the machines, in sentences."""
     first, second = (next(iter(results.values())).machine for results in (one, other))
     return [
-        f"The machines differ in {key}: {first[key]} and {second[key]}."
+        clean(f"The machines differ in {key}: {first[key]} and {second[key]}.")
         for key in (
             "kernel",
             "build",

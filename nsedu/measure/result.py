@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nsedu import argument
+from nsedu.clean import clean
 from nsedu.draw.quantities import interval, quantity
+from nsedu.meant import no_such
 from nsedu.measure.machine import line
 from nsedu.measure.statistics import (
     ENOUGH,
     Estimate,
+    between_runs,
     difference,
     median,
     outliers,
@@ -36,7 +40,8 @@ class Row(NamedTuple):
         x: where on the curve, None for what is no curve.
         unit: of all that follows: "us" (µs), "KiB" or "Gbit/s".
         n: how many samples; none is left out of anything.
-        median: their median; `low` and `high` are its 95 % bootstrap interval.
+        median: their median; `low` and `high` are its 95 % interval: between runs, if several
+            processes took the samples, else within this run.
         p5, p95: between these lie nine samples in ten.
         null: the median of the null operation, taken beside each sample.
         above: the median of the differences to it; `above_low`, `above_high` its 95 % interval.
@@ -87,6 +92,7 @@ class Result:
         machine: the record of the machine that gave the answer.
         measured: each operation with its samples; one sample of each was taken in every round.
         unmet: what could not be measured here, and why: name → sentence.
+        parts: how many of the rounds each process took, one process after the other.
     """
 
     question: str
@@ -94,6 +100,12 @@ class Result:
     machine: Mapping[str, Any]
     measured: tuple[Measured, ...]
     unmet: Mapping[str, str]
+    parts: tuple[int, ...] = ()
+
+    @property
+    def between_runs(self) -> bool:
+        """Whether the intervals hold for another run, too; else for this one process alone."""
+        return between_runs(self.parts)
 
     @property
     def unit(self) -> str:
@@ -103,7 +115,7 @@ class Result:
     @functools.cached_property
     def results(self) -> tuple[Row, ...]:
         """A row for each operation, in the order of the question."""
-        return tuple(_row(operation) for operation in self.measured)
+        return tuple(_row(operation, self.parts) for operation in self.measured)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -112,10 +124,13 @@ class Result:
 
     def __getitem__(self, name: str) -> Row:
         found = {row.name: row for row in self.results}
+        if not isinstance(name, str):
+            raise TypeError(f"name must be an operation's, any of: {', '.join(found)}.")
         if name in self.unmet:
             raise KeyError(f"{self.question} could not measure {name!r}: {self.unmet[name]}")
         if name not in found:
-            raise KeyError(f"{self.question} has no {name!r}; it has: {', '.join(found)}")
+            what = f"{self.question} has no {name!r:.80}"
+            raise KeyError(no_such(what, name, found, accepted="; it has"))
         return found[name]
 
     def samples(self, name: str) -> tuple[float, ...]:
@@ -123,12 +138,32 @@ class Result:
         self[name]
         return next(m.samples for m in self.measured if m.name == name)
 
+    def nulls(self, name: str) -> tuple[float, ...]:
+        """The null operations beside the samples of one operation, in the order taken."""
+        self[name]
+        return next(m.nulls for m in self.measured if m.name == name)
+
     def ratio(self, name: str, other: str) -> Estimate:
         """How many times the other's median the one's is, with its 95 % interval."""
-        return ratio(self.samples(name), self.samples(other))
+        return ratio(self.samples(name), self.samples(other), self.parts)
+
+    def difference(self, name: str, other: str) -> Estimate:
+        """The median of the differences to another operation, round by round, and its interval."""
+        return difference(self.samples(name), self.samples(other), self.parts)
+
+    def share(self, name: str, other: str) -> float:
+        """In what share of the rounds, from 0 to 1, the one was more than the other.
+
+        That is what can be said where the machine is busy: a disturbance moves one round only.
+        """
+        pairs = zip(self.samples(name), self.samples(other), strict=True)
+        more = [one > two for one, two in pairs]
+        return sum(more) / len(more)
 
     def series(self, name: str) -> tuple[Row, ...]:
-        """The rows of one curve or panel."""
+        """The rows of one curve or panel; none if it could not be measured."""
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a curve's or panel's, not {name!r:.80}.")
         return tuple(row for row in self.results if row.series == name)
 
     def slope(self, series: str) -> Estimate:
@@ -137,7 +172,7 @@ class Result:
         if len(curve) < 2:
             raise ValueError(f"{series!r} is no curve: a slope needs two points of one series.")
         above = [[a - b for a, b in zip(m.samples, m.nulls, strict=True)] for m in curve]
-        return slope([(m.x or 0, taken) for m, taken in zip(curve, above, strict=True)])
+        return slope([(m.x or 0, taken) for m, taken in zip(curve, above, strict=True)], self.parts)
 
     def to_json(self) -> str:
         """As one JSON object: "machine", "unit", "results" (the rows), "unmet", and the samples."""
@@ -150,6 +185,7 @@ class Result:
                 "results": [row._asdict() for row in self.results],
                 "unmet": dict(self.unmet),
                 "measured": [m._asdict() for m in self.measured],
+                "parts": list(self.parts),
             }
         )
 
@@ -160,20 +196,32 @@ class Result:
         Raises:
             ValueError: the text is not what `to_json` writes.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be what to_json() wrote, not {text!r:.80}.")
         try:
             data = json.loads(text)
             measured = tuple(
                 Measured(**{**m, "samples": tuple(m["samples"]), "nulls": tuple(m["nulls"])})
                 for m in data["measured"]
             )
-            return cls(data["question"], data["title"], data["machine"], measured, data["unmet"])
+            parts = tuple(data.get("parts", ()))
+            if parts and any(sum(parts) != len(m.samples) for m in measured):
+                raise ValueError("the parts of a result are not as long as its samples.")
+            return cls(
+                data["question"], data["title"], data["machine"], measured, data["unmet"], parts
+            )
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"this is no result of nsedu bench --json: {error!r}.") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Result:
-        """The result in a file that `nsedu bench QUESTION --json` wrote."""
-        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        """The result in a file that `nsedu bench QUESTION --json` wrote.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError: it is another's.
+        """
+        return cls.from_json(Path(argument.path("path", path)).read_text(encoding="utf-8"))
 
     def table(self) -> Table:
         """Median, interval, what is above the null operation, and the spread, row by row."""
@@ -184,13 +232,16 @@ class Result:
     def below(self) -> str:
         """The line under a table or chart: the machine, and how many samples of each."""
         counts = sorted({row.n for row in self.results})
-        rounds = f"; {counts[0]} samples of each" if counts else ""
-        few = f", too few for 95 %: that takes {ENOUGH}" if counts and counts[0] < ENOUGH else ""
-        return line(self.machine) + rounds + few
+        if not counts:
+            return line(self.machine)
+        by = f" by {len(self.parts)} processes, one after the other" if self.between_runs else ""
+        few = f", too few for 95 %: that takes {ENOUGH}" if counts[0] < ENOUGH else ""
+        within = "" if self.between_runs or few else "; its intervals hold within this run"
+        return f"{line(self.machine)}; {counts[0]} samples of each{by}{few}{within}"
 
     def __repr__(self) -> str:
-        unmet = [f"not measured: {name}: {reason}" for name, reason in self.unmet.items()]
-        return "\n".join([f"{self.title}", repr(self.table()), *unmet, self.below])
+        unmet = [clean(f"not measured: {name}: {reason}") for name, reason in self.unmet.items()]
+        return "\n".join([clean(self.title), repr(self.table()), *unmet, clean(self.below)])
 
     def picture(self) -> Picture:
         """The chart: dots and intervals on a log axis, or curves where the question grows."""
@@ -216,14 +267,14 @@ def _words(row: Row) -> Sequence[str]:
     )
 
 
-def _row(m: Measured) -> Row:
+def _row(m: Measured, parts: Sequence[int]) -> Row:
     import numpy
 
-    middle = median(m.samples)
-    above = difference(m.samples, m.nulls)
+    middle = median(m.samples, parts)
+    above = difference(m.samples, m.nulls, parts)
     p5, p95 = numpy.percentile(m.samples, [5, 95])
     far = m.outliers
     return Row(
         m.name, m.series, m.x, m.unit, len(m.samples), *middle, float(p5), float(p95),
-        median(m.nulls).value, *above, len(far), max(m.samples),
+        median(m.nulls, parts).value, *above, len(far), max(m.samples),
     )  # fmt: skip

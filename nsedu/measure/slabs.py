@@ -40,7 +40,8 @@ def slabs(type: str = "net", count: int = 100) -> Table:
         )
     from nsedu.sampling.crowd import growth
 
-    with Sandbox("pid", name="slabs") as box:  # with which a crowd ends, however it does
+    # With the sandbox a crowd ends, however it does; it is root's own, to read root's file.
+    with Sandbox("pid", name="slabs", user=False) as box:
         grown = box.call(growth, type, count)
     rows = sorted(grown, key=lambda row: -row[1] * row[2])
     shown = [(name, number(n), f"{size} B", quantity(n * size / 1024, "KiB")) for name, n, size in

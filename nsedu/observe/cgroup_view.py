@@ -11,17 +11,14 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from nsedu.errors import NamespaceError
 from nsedu.mountinfo import parse_mountinfo
-from nsedu.observe import cgroup_limits
+from nsedu.observe import cgroup_limits, visit
 from nsedu.observe.cgroup_limits import Limits
 from nsedu.observe.places import Place, place
-from nsedu.process import CommandTimedOut
 from nsedu.procfs import VANISHED, read
 from nsedu.roles import roles
-from nsedu.sandbox import Sandbox
 
 Paths = dict[str, str]
 """Key of a hierarchy → the path of a group in it."""
@@ -165,7 +162,7 @@ def look(members: list[Place], proc: str = "/proc") -> View:
     closed = 0
     for space in dict.fromkeys(spaces[one.pid] for one in members if one.pid not in inside):
         pids = [pid for pid in outside if spaces[pid] == space and space is not None]
-        seen = _read_inside(pids, proc) if pids else None
+        seen = _read_inside(pids)
         closed += seen is None
         inside |= seen or {}
     roots: dict[tuple[int, str], str] = {}
@@ -267,19 +264,10 @@ def _makers(
     return found
 
 
-def _read_inside(pids: list[int], proc: str) -> dict[int, Paths] | None:
-    """What a guest in the cgroup namespace of processes reads of each; None if none gets in."""
-    join: Any = {"cgroup": pids[0]}
-    files = [f"{proc}/{pid}/cgroup" for pid in pids]
-    try:
-        if os.readlink(f"{proc}/{pids[0]}/ns/user") != os.readlink(f"{proc}/self/ns/user"):
-            join["user"] = pids[0]  # which gives the right to enter
-        with Sandbox(join=join, timeout=10) as guest:
-            said = guest.run(["grep", "-Hs", "", *files], check=False).stdout
-    except (NamespaceError, CommandTimedOut, OSError):
-        return None
-    texts: dict[int, list[str]] = {}
-    for line in said.splitlines():
-        file, _, rest = line.removeprefix(f"{proc}/").partition("/cgroup:")
-        texts.setdefault(int(file), []).append(rest)
-    return {pid: parse_cgroup("\n".join(lines)) for pid, lines in texts.items()}
+def _read_inside(pids: list[int]) -> dict[int, Paths] | None:
+    """What is read of each from within the cgroup namespace of these; None if nobody gets in."""
+    for pid in pids:
+        (found,) = visit.answers([pid], "cgroup", "groups", pids)
+        if "value" in found:
+            return {int(one): parse_cgroup(text) for one, text in found["value"].items()}
+    return None

@@ -12,24 +12,24 @@ import os
 from collections.abc import Callable, Iterable
 
 from nsedu import syscalls
-from nsedu.nstypes import BY_NAME, CATALOGUE, LINKS, NAMES
-from nsedu.observe.nsfiles import Key, open_file, open_link, parse_link
+from nsedu.nstypes import BY_NAME, LINKS, NAMES, TYPE_OF_LINK
+from nsedu.observe.nsfiles import Key, id_of, open_file, open_link, parse_link
 from nsedu.records import Namespace, Pin, Process
 
 # The initial user and pid namespaces have no parent; everywhere else EPERM means "not shown to
 # you".  Their inode numbers are fixed in <linux/proc_ns.h>.
 INITIAL: frozenset[Key] = frozenset({("user", 0xEFFFFFFD), ("pid", 0xEFFFFFFC)})
 
-TYPE_OF_LINK: dict[str, str] = {link: kind.name for kind in CATALOGUE for link in kind.links}
-
 
 class Found:
     """What is known so far of one namespace."""
 
-    __slots__ = ("climbed", "members", "missed", "owner", "parent", "pins", "uid")
+    __slots__ = ("climbed", "id", "members", "missed", "netnsid", "owner", "parent", "pins", "uid")
 
     def __init__(self) -> None:
         self.climbed = False
+        self.id: int | None = None
+        self.netnsid: int | None = None
         self.parent: int | None = None
         self.owner: int | None = None
         self.uid: int | None = None
@@ -57,9 +57,13 @@ class Discovery:
         groups: by the texts of their links, once all these have been climbed.
         seers: mount namespace → the /proc directories of processes and threads that are in it.
         listed: the mount namespaces that the kernel's own list shows, whatever keeps them.
+
+    Args:
+        netnsid: what tells the id of an open network namespace, if that is to be asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, netnsid: Callable[[int], int | None] = lambda fd: None) -> None:
+        self._netnsid = netnsid
         self.found: dict[Key, Found] = {}
         self.unread: dict[str, int] = {}
         self.groups: dict[tuple[bytes, ...], Group] = {}
@@ -132,11 +136,14 @@ class Discovery:
         if found.climbed:
             return
         found.climbed = True  # before asking, since user namespaces own one another in a chain
+        found.id = id_of(fd)
         kind = key[0]
         if kind == "user":
             found.uid = syscalls.ns_get_owner_uid(fd)
             found.parent = found.owner = self._relation(fd, key, syscalls.ns_get_parent, "user")
             return
+        if kind == "net":
+            found.netnsid = self._netnsid(fd)
         if BY_NAME[kind].hierarchical:
             found.parent = self._relation(fd, key, syscalls.ns_get_parent, kind)
         found.owner = self._relation(fd, key, syscalls.ns_get_userns, "user")
@@ -277,5 +284,6 @@ class Discovery:
         if key[0] != "user" and found.owner is not None:
             uid = self.found["user", found.owner].uid
         return Namespace(
-            key[0], key[1], found.parent, found.owner, uid, tuple(found.members), tuple(found.pins)
-        )
+            key[0], key[1], found.parent, found.owner, uid, tuple(found.members),
+            tuple(found.pins), found.id, found.netnsid,
+        )  # fmt: skip

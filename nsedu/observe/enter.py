@@ -7,15 +7,17 @@ for every namespace it is asked to look into.
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
-from nsedu import syscalls, wire
+from nsedu import helper, interrupts, messages, syscalls, wire
 from nsedu.mountinfo import namespace_mounts
 from nsedu.nstypes import CloneFlag
 from nsedu.procfs import read
@@ -24,6 +26,7 @@ from nsedu.wire import ROOT
 _START = (
     "import sys; sys.path.insert(0, {root!r}); from nsedu.observe.enter import main; main({fd})"
 )
+MOST_MOUNTS = 100_000  # in a namespace: what the sysctl fs.mount-max allows at first
 PATIENCE = 10  # seconds; a dead network file system on the way must not stop the look for ever
 
 
@@ -50,22 +53,28 @@ class Scout:
         """
         sock = self._started()
         wire.send(sock, {"look": True}, [fd, owner] if owner >= 0 else [fd])
-        while True:
-            poll = select.poll()
-            poll.register(sock, select.POLLIN)
-            if not poll.poll(PATIENCE * 1000):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        for count in itertools.count():
+            with interrupts.awaiting():
+                heard = poll.poll(PATIENCE * 1000)
+            if count > MOST_MOUNTS or not heard:
                 self.close()
                 raise TimeoutError(f"no answer within {PATIENCE} s")
-            answer = wire.receive(sock)
+            try:
+                answer = messages.hear(sock, "mount", "covered", "done")
+            except messages.Wrong as wrong:  # a program there has taken the helper over
+                self.close()
+                raise OSError(errno.EBADMSG, f"the helper sent {wrong}") from None
             if answer is None:
                 raise ProcessLookupError("the helper process has ended")
-            message, fds = answer
-            if "end" in message:
-                if message["end"]:
-                    raise OSError(message["end"], os.strerror(message["end"]))
+            word, fields, fds = answer
+            if word == "done":
+                if fields["errno"]:
+                    raise OSError(fields["errno"], os.strerror(fields["errno"]))
                 return
             try:
-                yield message["root"], message["target"], fds[0] if fds else -1
+                yield fields["root"], fields["target"], fds[0] if fds else -1
             finally:
                 for mounted in fds:
                     os.close(mounted)
@@ -74,9 +83,10 @@ class Scout:
         if self._socket is None:
             self._socket, theirs = wire.pair()
             code = _START.format(root=ROOT, fd=theirs.fileno())
-            self._process = subprocess.Popen(
+            self._process = helper.start(
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )  # fmt: skip
             theirs.close()
         return self._socket
@@ -85,13 +95,13 @@ class Scout:
         """End the helper, if it was started."""
         if self._socket is not None and self._process is not None:
             self._socket.close()
-            self._process.kill()
-            self._process.wait()
+            helper.end(self._process)
             self._socket = self._process = None
 
 
 def main(control_fd: int) -> None:
     """Run the helper: answer requests until the reader closes its end."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the reader may ignore it
     sock = socket.socket(fileno=control_fd)
     while (request := wire.receive(sock)) is not None:
         fds = request[1]
@@ -99,13 +109,14 @@ def main(control_fd: int) -> None:
         if child == 0:
             os._exit(_report(sock, fds))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        wire.send(sock, {"end": abs(status)})
+        messages.say(sock, "done", abs(status))
         for fd in fds:
             os.close(fd)
 
 
 def _report(sock: socket.socket, fds: list[int]) -> int:
     """Enter and report; returns 0 or an errno."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # or a program there could trace this process
     # Opened before, because where we go there may be no /proc.
     here = os.open("/proc/thread-self", os.O_PATH | os.O_CLOEXEC)
     try:
@@ -117,13 +128,12 @@ def _report(sock: socket.socket, fds: list[int]) -> int:
             syscalls.setns(fds[1], CloneFlag.NEWUSER)  # where we have the capability for the other
             syscalls.setns(fds[0], CloneFlag.NEWNS)
         for mount in namespace_mounts(read(b"mountinfo", here)):
-            message: dict[str, Any] = {"root": mount.root, "target": mount.target}
             try:
                 fd = os.open(mount.target, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
             except OSError:
-                wire.send(sock, message)
+                messages.say(sock, "covered", mount.root, mount.target)
             else:
-                wire.send(sock, message, [fd])
+                messages.say(sock, "mount", mount.root, mount.target, fds=[fd])
                 os.close(fd)
     except OSError as error:
         return error.errno or 1

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from nsedu import syscalls
 from nsedu.nstypes import LINKS
 from nsedu.observe.discovery import Discovery
-from nsedu.observe.nsfiles import parse_link
-from nsedu.procfs import DIRECTORY, VANISHED, read
+from nsedu.observe.nsfiles import key_of_descriptor, parse_link
+from nsedu.procfs import DIRECTORY, VANISHED, is_ending, read
 from nsedu.records import Process
 
 MAY_NOT = "threads and open files of a process that the reader may not inspect"
@@ -38,8 +38,8 @@ def look(discovery: Discovery, processes: Iterable[Process]) -> None:
                 sockets.look(process, found)
         except VANISHED:
             continue
-        except PermissionError:  # its user has changed meanwhile, or it has vanished
-            if os.path.exists(f"/proc/{process.pid}"):
+        except PermissionError:  # its user has changed meanwhile, or it is ending
+            if not is_ending(process.pid):
                 discovery.miss(MAY_NOT)
 
 
@@ -66,14 +66,13 @@ def _descriptors(
                 text = readlink(number, dir_fd=directory)
             except VANISHED:
                 continue
-            if text.startswith("/"):
-                if text.endswith("/net/tun"):  # no socket, but there is one inside
-                    sockets.append((number, ""))
-            elif text.startswith("socket:"):
+            if text.startswith("socket:"):
                 sockets.append((number, text))
-            elif (key := parse_link(os.fsencode(text))) is not None:
+            elif (key := key_of_descriptor(os.fsencode(text), number, directory)) is not None:
                 discovery.meet_file(f"{path}/{number}", key)
                 discovery.pin(key, "fd", pid, number)
+            elif text.endswith("/net/tun"):  # no socket, but there is one inside
+                sockets.append((number, ""))
         return numbers, sockets
     finally:
         os.close(directory)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
+from nsedu import syscalls
 from nsedu.mountinfo import Mount, parse_mountinfo
 from nsedu.observe.places import Place
 from nsedu.procfs import VANISHED, read
+
+Idmap = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class MountTable(NamedTuple):
@@ -20,12 +24,18 @@ class MountTable(NamedTuple):
         ns: inode number of its mount namespace, 0 if that may not be read.
         mounts: what is mounted, as seen from the root directory of the place.
         refused: whether the mounts may not be read by who is looking.
+        root: the root directory of the place, if it is not that of the mount namespace: what is
+            mounted elsewhere is not among the mounts.
+        idmaps: of idmapped mounts by id, the map of users and that of groups, where the kernel
+            reports them (see `nsedu.statmount.StatMount`).
     """
 
     names: tuple[str, ...]
     ns: int
     mounts: tuple[Mount, ...]
     refused: bool = False
+    root: str = "/"
+    idmaps: Mapping[int, Idmap] = {}
 
 
 def mount_tables(places: Iterable[Place]) -> list[MountTable]:
@@ -34,27 +44,50 @@ def mount_tables(places: Iterable[Place]) -> list[MountTable]:
     Raises:
         ValueError: one of the processes has ended.
     """
-    tables: list[MountTable] = []
+    tables: dict[Hashable, MountTable] = {}
     for place in places:
-        table = _table(place)
-        for index, other in enumerate(tables):
-            if not table.refused and other[1:] == table[1:]:
-                tables[index] = other._replace(names=other.names + table.names)
-                break
+        ns, text, root = _read(place)
+        same = (ns, text, root) if ns else place  # what may not be read is not the same for sure
+        if same in tables:
+            names = (*tables[same].names, place.name)
+            tables[same] = tables[same]._replace(names=names)
         else:
-            tables.append(table)
-    return tables
+            mounts = tuple(parse_mountinfo(text))
+            maps = _idmaps(place.pid) if any("idmapped" in m.options for m in mounts) else {}
+            tables[same] = MountTable((place.name,), ns, mounts, not ns, root, maps)
+    return list(tables.values())
 
 
-def _table(place: Place) -> MountTable:
+def _read(place: Place) -> tuple[int, bytes, str]:
+    """Inode number of the mount namespace, its table as text, root directory; 0 if refused."""
+    here = f"/proc/{place.pid}"
     try:
-        ns = os.stat(f"/proc/{place.pid}/ns/mnt").st_ino
-        mounts = parse_mountinfo(read(f"/proc/{place.pid}/mountinfo"))
+        ns = os.stat(f"{here}/ns/mnt").st_ino
+        return ns, read(f"{here}/mountinfo"), os.readlink(f"{here}/root")
     except PermissionError:
-        return MountTable((place.name,), 0, (), refused=True)
+        return 0, b"", "/"
     except OSError as error:
         # Of a process that has ended but was not waited for, the kernel says EINVAL.
         if isinstance(error, VANISHED) or error.errno == errno.EINVAL:
             raise ValueError(f"there is no process {place.pid} any more; it has ended.") from None
         raise
-    return MountTable((place.name,), ns, tuple(mounts))
+
+
+def _idmaps(pid: int) -> dict[int, Idmap]:
+    """The maps of the idmapped mounts in the mount namespace of a process, by their old ids."""
+    mask = (
+        syscalls.STATMOUNT_MNT_BASIC | syscalls.STATMOUNT_MNT_UIDMAP | syscalls.STATMOUNT_MNT_GIDMAP
+    )
+    found, last = {}, 0
+    # Linux 6.8 has the calls and 6.15 the maps; in between the kernel leaves them out.
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/ns/mnt") as file:
+            namespace = syscalls.ns_mnt_get_info(file.fileno())[0]
+        while mounts := syscalls.listmount(last=last, namespace=namespace):
+            last = mounts[-1]
+            for number in mounts:
+                with contextlib.suppress(FileNotFoundError):  # it was unmounted meanwhile
+                    mount = syscalls.statmount(number, mask, namespace=namespace)
+                    if mount.mnt_uidmap or mount.mnt_gidmap:
+                        found[mount.mnt_id_old] = mount.mnt_uidmap, mount.mnt_gidmap
+    return found

@@ -9,38 +9,30 @@ namespace of one can enter no other.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
-import shutil
-import subprocess
+import signal
 import sys
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
 from nsedu import nsfs, syscalls
+from nsedu.child import close_others
 from nsedu.nstypes import CloneFlag
-from nsedu.wire import ROOT
+from nsedu.observe import firewall, rtnetlink
+from nsedu.observe.helper import gather, netlink_helper
 
-_START = (
-    "import sys; sys.path[:] = {path!r} + sys.path;"
-    " from nsedu.observe.netlink import main; main({numbers!r}, {own})"
-)
-_PATIENCE = 30.0  # seconds for all namespaces together
-_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000  # <linux/if.h>
-_MAIN, _KERNEL, _SCOPE_UNIVERSE = 254, 2, 0  # <linux/rtnetlink.h>
-_TYPES = {6: "blackhole", 7: "unreachable", 8: "prohibit"}
+_PATIENCE, _FOR_ROUTES = 10, 5  # seconds for the links of a namespace, and for its routes
+_ALTOGETHER, _MORE = 30, 0.5  # seconds for all namespaces, and more for each
 _FALLBACKS = {
     "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0",
 }  # fmt: skip
 """Tunnels that some kernels put into each new namespace (net.core.fb_tunnels_only_for_init_net)."""
-_NOTES = {
-    "vxlan": ("IFLA_VXLAN_ID", "id"),
-    "vlan": ("IFLA_VLAN_ID", "id"),
-    "macvlan": ("IFLA_MACVLAN_MODE", "mode"),
-}
-
+_LONGEST = 64 << 20  # bytes of what is said of one namespace
 Found = dict[str, Any]
-"""What was read of one namespace: see `_read`, or {"unread": why}."""
+"""What was read of one namespace: see `_read`, or {"closed": why} if nothing could be."""
 
 
 def read(fds: Mapping[int, int], own: int) -> dict[int, Found]:
@@ -54,51 +46,70 @@ def read(fds: Mapping[int, int], own: int) -> dict[int, Found]:
         Inode number → what was found, in the same order.
 
     Raises:
-        OSError: the process could not be started, or gave no answer.
+        NamespaceError: the process could not be started, or gave no answer.
     """
-    path = [ROOT, *filter(None, sys.path)]
-    code = _START.format(path=path, numbers=list(fds.items()), own=own)
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
-        pass_fds=list(fds.values()), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=_PATIENCE,
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no word why"]
-        raise OSError(f"the process that reads the networks failed: {said[-1]}")
-    return {int(ns): found for ns, found in json.loads(done.stdout).items()}
+    asked = {
+        "path": list(filter(None, sys.path)), "programs": os.environ.get("PATH", os.defpath),
+        "numbers": list(fds), "own": own,
+    }  # fmt: skip
+    patience = _ALTOGETHER + _MORE * len(fds) + 3 * _PATIENCE
+    task = "nsedu.observe.netlink:answer"
+    said = netlink_helper.ask(task, asked, list(fds.values()), patience)
+    return {int(ns): found for ns, found in said.items()}
 
 
-def main(numbers: list[tuple[int, int]], own: int) -> None:
-    """In the process of its own: read all of them and print the answer as JSON.
+def answer(asked: dict[str, Any], descriptors: list[int]) -> dict[int, Found]:
+    """In the helper: read all of them.
 
     Args:
-        numbers: inode number and descriptor of each.
-        own: as of `read`.
+        asked: "path", where Python finds pyroute2; "programs", where nft may be, as the caller's
+            PATH has it now; "numbers", the inode number of each; and "own", as of `read`.
+        descriptors: of each.
     """
-    import pyroute2  # noqa: F401 - once, before the forks
+    sys.path += [directory for directory in asked["path"] if directory not in sys.path]
+    os.environ["PATH"] = asked["programs"]
+    importlib.import_module("pyroute2")  # once, before the forks
+    fds, own = dict(zip(asked["numbers"], descriptors, strict=True)), asked["own"]
+    end = time.monotonic() + _ALTOGETHER + _MORE * len(fds)
+    found = {}
+    for ns in fds:
+        left = int(min(_PATIENCE, end - time.monotonic()))
+        none = {"closed": "no time was left after the others"}
+        found[ns] = _in_fork(ns, fds, ns == own, left) if left > 0 else none
+    return found
 
-    fds = dict(numbers)
-    print(json.dumps({ns: _in_fork(ns, fds, ns == own) for ns in fds}))
 
-
-def _in_fork(ns: int, fds: dict[int, int], own: bool) -> Found:
+def _in_fork(ns: int, fds: dict[int, int], own: bool, patience: int) -> Found:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(reader)
         try:
-            answer = _look(ns, fds, own)
-        except Exception as error:
-            answer = {"unread": f"{type(error).__name__}: {error}"}
-        with open(writer, "w") as file:
-            json.dump(answer, file)
-        os._exit(0)
+            close_others({writer, *fds.values()})
+            signal.signal(signal.SIGALRM, _late)
+            signal.alarm(patience)
+            try:
+                answer = _look(ns, fds, own)
+            except Exception as error:
+                answer = {"closed": _why(error)}
+            signal.alarm(0)
+            with open(writer, "w") as file:
+                json.dump(answer, file)
+        finally:  # whatever happened, it must not go on as a second helper
+            os._exit(0)
     os.close(writer)
-    with open(reader) as file:
-        said = file.read()
+    try:
+        said = gather(reader, patience + 2 * firewall.PATIENCE + _FOR_ROUTES + 1, _LONGEST)
+    except OSError:  # it was stopped, or says too much
+        said = b""
+    finally:
+        os.close(reader)
+    os.kill(pid, signal.SIGKILL)  # it has said all it had to say
     os.waitpid(pid, 0)
-    return json.loads(said) if said else {"unread": "the process that went there has ended"}
+    return json.loads(said) if said else {"closed": "the process that went there has ended"}
+
+
+def _late(*_: object) -> NoReturn:
+    raise TimeoutError("no answer in time; there may be too much of it")
 
 
 def _look(ns: int, fds: dict[int, int], own: bool) -> Found:
@@ -106,11 +117,12 @@ def _look(ns: int, fds: dict[int, int], own: bool) -> Found:
         try:
             _enter(fds[ns])
         except OSError as error:
-            return {"unread": f"it may not be entered ({os.strerror(error.errno or 0)})"}
+            return {"closed": f"it may not be entered ({os.strerror(error.errno or 0)})"}
     return _read(fds, own)
 
 
 def _enter(fd: int) -> None:
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # or a program there could trace this process
     try:
         syscalls.setns(fd, CloneFlag.NEWNET)
     except PermissionError:
@@ -122,106 +134,90 @@ def _enter(fd: int) -> None:
 def _read(fds: dict[int, int], own: bool) -> Found:
     """In the namespace: its links, and unless it is the caller's own, routes and rules.
 
-    A link's "peer" is (netns id or None for this namespace, index); "ids" tells the inode number
-    that each netns id stands for here.
+    "ids" gives the inode number that each netns id means here.
     """
     from pyroute2 import IPRoute
 
     with IPRoute() as route:
-        links = {message["index"]: _link(message) for message in route.get_links()}
+        links = {message["index"]: rtnetlink.link(message) for message in route.get_links()}
         for message in route.get_addr():
-            if message["index"] in links and (address := _address(message)):
-                links[message["index"]]["addresses"].append(address)
+            link = links.get(message["index"])
+            if link and (address := rtnetlink.address(message, link["hardware"])):
+                link["addresses"].append(address)
+            elif link and (address := rtnetlink.link_local(message, link["hardware"])):
+                link["link_local"].append(address)
         links = {i: link for i, link in links.items() if link["up"] or not _fallback(link)}
         names = {index: link["name"] for index, link in links.items()}
         for link in links.values():
             link["master"] = names.get(link["master"], "")
-        # After the links: only when a link's other end is told is an id given to its namespace.
-        wanted = {link["peer"][0] for link in links.values() if link["peer"]} - {None}
-        ids = []
+        found: Found = {"links": list(links.values()), "ids": _ids(fds, links.values())}
+        return found if own else found | _ways(route, names)
+
+
+def _ids(fds: dict[int, int], links: Iterable[Found]) -> list[tuple[int, int]]:
+    """The netns ids by which the links name the namespaces that they lead to."""
+    # After the links: only when a link's other end is reported is an id given to its namespace.
+    wanted = {link["peer"][0] for link in links if link["peer"]} - {None}
+    found = []
+    with rtnetlink.connected() as sock:
         for ns, fd in fds.items():
-            if wanted and (number := route.get_netnsid(fd=fd)["nsid"]) in wanted:
+            if wanted and (number := rtnetlink.netns_id(sock, fd)) in wanted:
                 wanted.remove(number)
-                ids.append((number, ns))
-        found: Found = {"links": list(links.values()), "ids": ids}
-        if not own:
-            found["routes"] = [
-                told
-                for message in route.get_routes(table=_MAIN)
-                if (told := _route(message, names))
-            ]
-            found["forwards"] = _forwards()
-            found["ruleset"], found["unruled"] = _ruleset()
+                found.append((number, ns))
     return found
 
 
-def _link(message: Any) -> dict[str, Any]:
-    info = message.get_attr("IFLA_LINKINFO")
-    kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
-    if message["ifi_type"] == 772:  # ARPHRD_LOOPBACK
-        kind = "loopback"
-    attribute, word = _NOTES.get(kind, ("", ""))
-    data = info.get_attr("IFLA_INFO_DATA") if attribute else None
-    note = data.get_attr(attribute) if data else None
-    lower = message.get_attr("IFLA_LINK")
-    number = message.get_attr("IFLA_LINK_NETNSID")
-    return {
-        "index": message["index"],
-        "name": message.get_attr("IFLA_IFNAME"),
-        "kind": kind,
-        "note": f"{word} {note}" if note is not None else "",
-        "up": bool(message["flags"] & _IFF_UP),
-        "carrier": bool(message["flags"] & _IFF_LOWER_UP),
-        "mtu": message.get_attr("IFLA_MTU"),
-        "master": message.get_attr("IFLA_MASTER"),
-        "peer": [number, lower] if lower and (number, lower) != (None, message["index"]) else None,
-        "addresses": [],
-    }
+def _ways(route: Any, names: dict[int, str]) -> Found:
+    """Routes, forwarding and rules: what cannot be read of them costs nothing else.
+
+    Args:
+        route: an open ``IPRoute``.
+        names: of the links, by index.
+    """
+    found: Found = {"forwards": _says("ipv4/ip_forward"), "forwards6": _forwards6()}
+    unread = []
+    for what, seconds, ask in (
+        ("the rules of nftables", 2 * firewall.PATIENCE, _rules),
+        ("the routes", _FOR_ROUTES, lambda: _routes(route, names)),
+    ):
+        signal.alarm(seconds)
+        try:
+            found |= ask()
+        except Exception as error:
+            unread.append(f"{what}: {_why(error)}")
+    return found | {"unread": "; ".join(filter(None, [*unread, found.get("unread")]))}
+
+
+def _rules() -> Found:
+    text, unread = firewall.listing()
+    return {"rules": text, "unread": unread}
+
+
+def _routes(route: Any, names: dict[int, str]) -> Found:
+    routes = (rtnetlink.route(message, names) for message in route.get_routes())
+    return {"routes": list(filter(None, routes))}
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
 
 
 def _fallback(link: Found) -> bool:
     return link["name"] in _FALLBACKS and not link["addresses"]
 
 
-def _address(message: Any) -> str:
-    """An address as ``10.0.0.1/24``; "" for what IPv6 makes up by itself from the hardware's."""
-    text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-    if message["family"] == 10 and message["scope"] != _SCOPE_UNIVERSE:
-        return ""
-    return f"{text}/{message['prefixlen']}"
-
-
-def _route(message: Any, names: dict[int, str]) -> list[str] | None:
-    """A route that someone has added: destination, gateway, link; None for the kernel's own."""
-    if message["proto"] == _KERNEL or message["type"] not in (1, *_TYPES):
-        return None
-    to = message.get_attr("RTA_DST")
-    destination = f"{to}/{message['dst_len']}" if to else "default"
-    if message["type"] in _TYPES:
-        return [destination, _TYPES[message["type"]], ""]
-    hops = message.get_attr("RTA_MULTIPATH") or [message]
-    gateways = [hop.get_attr("RTA_GATEWAY") for hop in hops]
-    links = [hop.get_attr("RTA_OIF") or hop.get("oif", 0) for hop in hops]
-    return [
-        destination,
-        " or ".join(filter(None, gateways)),
-        " or ".join(dict.fromkeys(names.get(link, "") for link in links)),
-    ]
-
-
-def _forwards() -> bool:
-    # What this file says depends on who reads it: it is the reader's network namespace's.
-    with contextlib.suppress(OSError), open("/proc/sys/net/ipv4/ip_forward") as file:
+def _says(name: str) -> bool:
+    # What these files say depends on who reads them: they are the reader's network namespace's.
+    with contextlib.suppress(OSError), open(f"/proc/sys/net/{name}") as file:
         return file.read().strip() == "1"
     return False
 
 
-def _ruleset() -> tuple[list[Any], str]:
-    """The rules of nftables, and why they could not be read."""
-    program = shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if program is None:
-        return [], "the program nft is not installed"
-    done = subprocess.run([program, "-j", "list", "ruleset"], capture_output=True, text=True)
-    if done.returncode:
-        return [], " ".join(done.stderr.split()) or f"nft ended with {done.returncode}"
-    return json.loads(done.stdout)["nftables"], ""
+def _forwards6() -> bool:
+    """Whether IPv6 packets are passed on: all, or (Linux 6.17) those that come by some link."""
+    if _says("ipv6/conf/all/forwarding"):
+        return True
+    with contextlib.suppress(OSError):
+        links = os.listdir("/proc/sys/net/ipv6/conf")
+        return any(_says(f"ipv6/conf/{link}/force_forwarding") for link in links)
+    return False

@@ -8,14 +8,20 @@ followed to the inode number and the name.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from nsedu.nsfs import nsfd
 from nsedu.observe import firewall, netlink
 from nsedu.observe.places import Place
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Net = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NONE: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,12 @@ class Link:
         up: whether it was switched on.
         carrier: whether it could pass packets: a veth cannot while its other end is off.
         mtu: bytes in the largest packet.
-        addresses: as "10.0.0.1/24"; without those that IPv6 derives from the hardware address.
+        addresses: as "10.0.0.1/24", "10.0.0.1 peer 10.0.0.2/32" or "fd00::1/64 tentative"; without
+            those of IPv6 that the kernel gives a link by itself.
+        link_local: of those, the ones for this link alone: "fe80::ff:fe00:1/64" (ipv6(7)).
         master: name of the bridge (or bond, …) that it is plugged into, or "".
         peer: of a veth its other end, of a macvlan and the like the link it sits on, or None.
+        forwards: whether IPv4 packets that come in by it are passed on; None if that is not known.
     """
 
     name: str
@@ -54,8 +63,35 @@ class Link:
     carrier: bool = True
     mtu: int = 1500
     addresses: tuple[str, ...] = ()
+    link_local: tuple[str, ...] = ()
     master: str = ""
     peer: End | None = None
+    forwards: bool | None = None
+
+    @property
+    def reaches(self) -> list[tuple[Address, Net]]:
+        """Each of its addresses that may be used, with the network that lies behind the link."""
+        found = []
+        for text in self.addresses:
+            words = text.split()  # see `nsedu.observe.rtnetlink.address`
+            if "dadfailed" not in words:
+                there = ipaddress.ip_interface(words[2 if "peer" in words else 0]).network
+                found.append((ipaddress.ip_address(words[0].partition("/")[0]), there))
+        return found
+
+
+class Hop(NamedTuple):
+    """The next step of a route.
+
+    Attributes:
+        via: the address of the next router, of either family; "" if there is none.
+        link: the link to take, "" if that is not known.
+        weight: among several, how large a share of the packets goes this way.
+    """
+
+    via: str
+    link: str
+    weight: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,14 +99,21 @@ class Route:
     """A route that someone added; those that come with an address are not listed.
 
     Attributes:
-        to: where to: "default", or a network such as "10.0.2.0/24".
-        via: the address of the next router, "" if there is none; "unreachable" and the like.
-        link: the link to take.
+        to: where to: "default", or a network such as "10.0.2.0/24"; with "from" and another behind
+            it, if that matters, too.
+        hops: the next steps, any of which may be taken; none for what leads nowhere.
+        kind: "" for the usual, or "unreachable", "blackhole", "prohibit", "throw", "local", ….
+        version: 4 or 6, of IP.
+        metric: of several routes to the same, the one with the lowest is taken.
+        table: the number of the routing table; all but 254, "main", need a rule (ip-rule(8)).
     """
 
     to: str
-    via: str
-    link: str
+    hops: tuple[Hop, ...] = ()
+    kind: str = ""
+    version: int = 4
+    metric: int = 0
+    table: int = 254
 
 
 @dataclass(frozen=True)
@@ -83,8 +126,9 @@ class Network:
         links: its links by index, the order in which they came; of the looker's own namespace
             only those that lead to others.
         routes: see `Route`; none are read of the looker's own.
-        rules: those of nftables, in words (see `nsedu.observe.firewall`).
-        forwards: whether it passes packets on between its links (net.ipv4.ip_forward).
+        rules: the tables of nftables, in nft's own words (see `nsedu.observe.firewall`).
+        forwards: whether it passes IPv4 packets on between its links (net.ipv4.ip_forward).
+        forwards6: whether it passes IPv6 packets on (net.ipv6.conf.all.forwarding).
         own: whether it is the looker's own.
         unread: what could not be read and why, or "".
     """
@@ -93,19 +137,21 @@ class Network:
     members: tuple[str, ...]
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
-    rules: tuple[str, ...] = ()
+    rules: tuple[firewall.Table, ...] = ()
     forwards: bool = False
+    forwards6: bool = False
     own: bool = False
     unread: str = ""
 
 
-def networks(places: Iterable[Place]) -> tuple[Network, ...]:
+def networks(places: Iterable[Place], held: Mapping[int, int] = _NONE) -> tuple[Network, ...]:
     """The network namespaces of some places, in the order in which they come.
 
     They are read by netlink, by a process that goes there; see `nsedu.observe.netlink`.
 
     Args:
         places: see `nsedu.observe.places.places`.
+        held: more of them, in which there need be no process: inode number → open descriptor.
 
     Raises:
         ValueError: a process has ended, or its namespace may not be looked at.
@@ -127,6 +173,9 @@ def networks(places: Iterable[Place]) -> tuple[Network, ...]:
             ns = os.fstat(fd).st_ino
             members.setdefault(ns, []).append(place.name)
             fds.setdefault(ns, fd)
+        for ns, fd in held.items():
+            members.setdefault(ns, [])
+            fds.setdefault(ns, fd)
         own = os.stat("/proc/thread-self/ns/net").st_ino
         found = netlink.read(fds, own) if fds else {}
     names = {
@@ -142,20 +191,23 @@ def networks(places: Iterable[Place]) -> tuple[Network, ...]:
 def _network(
     ns: int, members: tuple[str, ...], found: Any, names: dict[tuple[int, int], str], own: int
 ) -> Network:
-    if "unread" in found:
-        return Network(ns, members, own=ns == own, unread=found["unread"])
+    if "closed" in found:
+        return Network(ns, members, own=ns == own, unread=found["closed"])
     ids: dict[int | None, int] = {number: where for number, where in found["ids"]}
     ids[None] = ns  # a link without a netns id leads to its own namespace
-    unruled = found.get("unruled", "")
     return Network(
         ns,
         members,
         tuple(_link(link, ids, names) for link in found["links"]),
-        tuple(Route(*route) for route in found.get("routes", [])),
-        firewall.words(found.get("ruleset", [])),
+        tuple(
+            Route(**(route | {"hops": tuple(Hop(*hop) for hop in route["hops"])}))
+            for route in found.get("routes", [])
+        ),
+        firewall.parsed(found.get("rules", "")),
         found.get("forwards", False),
+        found.get("forwards6", False),
         ns == own,
-        f"the rules of nftables could not be read: {unruled}" if unruled else "",
+        found.get("unread", ""),
     )
 
 
@@ -169,7 +221,8 @@ def _link(
         peer = End(ns, names.get((ns, index), ""))
     return Link(
         link["name"], link["kind"], link["note"], link["up"], link["carrier"], link["mtu"],
-        tuple(link["addresses"]), link["master"], peer,
+        tuple(link["addresses"]), tuple(link["link_local"]), link["master"], peer,
+        link["forwards"],
     )  # fmt: skip
 
 

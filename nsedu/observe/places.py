@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from nsedu.clean import clean
+from nsedu.errors import own_pid
 from nsedu.procfs import VANISHED, parse_stat, read
 from nsedu.roles import own_role, roles
+from nsedu.snapshot import check_proc
 
 
 class Place(NamedTuple):
@@ -31,22 +34,27 @@ def places(*who: Any) -> list[Place]:
     Raises:
         TypeError: one is none of these.
         ValueError: there is no such process.
+        NamespaceError: /proc is that of another pid namespace, see `nsedu.snapshot`.
     """
+    check_proc()
     if not who:
         sandboxes = [pid for pid, role in roles.items() if role.startswith("sandbox ")]
-        return [place(pid) for pid in (os.getpid(), *sandboxes) if os.path.exists(f"/proc/{pid}")]
+        return [place(pid) for pid in (own_pid(), *sandboxes) if os.path.exists(f"/proc/{pid}")]
     return [place(one) for one in who]
 
 
 def place(who: Any) -> Place:
     """One process and its name; see `places`."""
+    check_proc()
     pid = getattr(who, "pid", who)
     if isinstance(pid, bool) or not isinstance(pid, int):
         raise TypeError(f"name a sandbox, a process or a pid, not {who!r}.")
+    own = own_pid()
+    pid = own if pid == os.getpid() else pid  # which is that, whatever /proc calls it
     try:
-        name, _, _, _, start = parse_stat(read(f"/proc/{pid}/stat"))
+        name, _, _, _, start, _ = parse_stat(read(f"/proc/{pid}/stat"))
     except VANISHED:
         raise ValueError(f"there is no process {pid}; it has ended, or never was.") from None
-    if pid == os.getpid():
+    if pid == own:
         return Place(own_role(), pid)
-    return Place((roles.of(pid, start) if pid in roles else "") or name, pid)
+    return Place(clean((roles.of(pid, start) if pid in roles else "") or name), pid)

@@ -8,15 +8,17 @@ processes grouped by what their links say, and no call that could be spared.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from nsedu.nstypes import LINKS
 from nsedu.observe.discovery import Discovery
+from nsedu.observe.proc_options import HIDDEN
 from nsedu.procfs import (
     DIRECTORY,
     PF_KTHREAD,
     READ,
     VANISHED,
+    own_pid,
     parse_command,
     parse_nspid,
     parse_stat,
@@ -25,16 +27,9 @@ from nsedu.procfs import (
 from nsedu.records import Process
 from nsedu.roles import own_role, roles
 
-HIDDEN = "processes hidden by the hidepid option of /proc"
 MAY_NOT = "links of a process that the reader may not inspect"
 
 _NAMES = [link.encode() for link in LINKS]
-
-# The ten calls written out one after the other: a loop over them would cost 2 % of the whole look.
-_CALLS = "".join(f"readlink({name!r}, dir_fd=directory), " for name in _NAMES)
-_read_links: Callable[[Callable[..., bytes], int], tuple[bytes, ...]] = eval(
-    f"lambda readlink, directory: ({_CALLS})"
-)
 
 
 def scan(
@@ -52,7 +47,7 @@ def scan(
     """
     processes: dict[int, Process] = {}
     home = _pid_namespace_of_proc()
-    groups, read_links, make = discovery.groups, _read_links, tuple.__new__
+    groups = discovery.groups
     open_, read_, readlink, stat, close = os.open, os.read, os.readlink, os.stat, os.close
     for pid in pids:
         try:
@@ -64,12 +59,12 @@ def scan(
             continue
         try:
             try:
-                texts = read_links(readlink, directory)
+                texts = tuple([readlink(name, dir_fd=directory) for name in _NAMES])
             except OSError:
                 texts = _link_by_link(directory, discovery)
             fd = open_(b"../stat", READ, dir_fd=directory)
             try:
-                name, ppid, flags, threads, start = parse_stat(read_(fd, 1024))
+                name, ppid, flags, threads, start, zombie = parse_stat(read_(fd, 1024))
             finally:
                 close(fd)
             # The owner of this directory, unlike that of the files in it, is always the effective
@@ -99,9 +94,8 @@ def scan(
         if started is not None:
             started[pid] = start
         role = roles.of(pid, start) if pid in roles else ""
-        # What Process(…) does, without the detour through a function of Python's.
-        processes[pid] = make(Process, (pid, ppid, name, command, uid, nspid, threads, links, role))
-    own = int(os.readlink("/proc/self"))
+        processes[pid] = Process(pid, ppid, name, command, uid, nspid, threads, links, role, zombie)
+    own = own_pid()
     if own in processes:
         processes[own] = processes[own]._replace(role=own_role())
     return processes

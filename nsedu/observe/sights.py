@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nsedu import idmaps, syscalls
+from nsedu.lent_ids import is_yours
 from nsedu.mountinfo import Mount, parse_mountinfo
 from nsedu.observe import timens, visit
 from nsedu.observe.pidns import numbers
@@ -141,7 +142,7 @@ def owner(places: Sequence[Place], path: str) -> View:
     """
     file = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        found = visit.answers([place.pid for place in places], "user", "owner", file, [file])
+        found = visit.answers([place.pid for place in places], "user", "owner", fds=[file])
     finally:
         os.close(file)
     name = os.path.basename(path.rstrip("/")) or path
@@ -154,7 +155,7 @@ def _ids(places: Sequence[Place], found: Sequence[dict[str, Any]]) -> tuple[Sigh
     for place, answer in zip(places, found, strict=True):
         same, value = _same(place, "user"), answer.get("value")
         told, rule = str(value), ""
-        if same and value == own:
+        if same and is_yours(value, own):
             told = "yours"
         elif value == idmaps.OVERFLOW_ID:
             rule = _why_overflow(place)

@@ -16,10 +16,15 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 
+from nsedu import interrupts
+from nsedu.errors import own_pid
+from nsedu.observe import proc_options
 from nsedu.observe.discovery import Discovery
-from nsedu.observe.scan import HIDDEN, MAY_NOT, scan
+from nsedu.observe.proc_options import HIDDEN
+from nsedu.observe.scan import MAY_NOT, scan
 from nsedu.procfs import VANISHED, parse_stat, read
 from nsedu.records import Process, Snapshot
+from nsedu.roles import unseen
 from nsedu.snapshot import check_scope, looking, tree_order, without_collecting
 
 BUDGET = 0.03
@@ -57,6 +62,7 @@ class Watch:
         self._root = b""  # when the process of the scope was born
         self._last: Snapshot | None = None
 
+    @interrupts.whole
     def look(self, first: Iterable[int] = ()) -> Snapshot:
         """Look once more.
 
@@ -112,7 +118,7 @@ class Watch:
                 self._parents[pid] = parse_stat(read(f"/proc/{pid}/stat"))[1]
             except VANISHED:
                 self._parents.pop(pid, None)
-        root = int(os.readlink("/proc/self")) if self.scope == "mine" else int(self.scope)
+        root = own_pid() if self.scope == "mine" else int(self.scope)
         try:
             start = parse_stat(read(f"/proc/{root}/stat"))[4]
         except VANISHED:
@@ -165,12 +171,13 @@ class Watch:
     def _snapshot(self) -> Snapshot:
         processes = tree_order(self._processes)
         parents = {pid: process.ppid for pid, process in processes.items()}
-        self._own = _family(int(os.readlink("/proc/self")), parents)
+        self._own = _family(own_pid(), parents)
         self._discovery.only(processes.values())
         namespaces = self._discovery.namespaces(list(processes))
         unread = dict(self._discovery.unread)
         counts = {MAY_NOT: sum(not p.links for p in processes.values()), HIDDEN: len(self._hidden)}
         unread |= {reason: number for reason, number in counts.items() if number}
+        unread = dict.fromkeys(proc_options.unseen(), 0) | unread
         return Snapshot(processes, namespaces, str(self.scope), False, unread)
 
 
@@ -181,7 +188,8 @@ def _list() -> dict[int, int]:
     new number only says that the process must be read again.
     """
     with os.scandir("/proc") as entries:
-        return {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+        listed = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+    return {pid: inode for pid, inode in listed.items() if pid not in unseen}
 
 
 def _family(root: int, parents: dict[int, int]) -> set[int]:

@@ -1,13 +1,15 @@
 """The small process that takes samples, and the questions it knows: one module for each.
 
 The module of a question has `TITLE` (a line for its chart), `ROUNDS` (how many, unless said) and
-`operations(stack)`: a list of `Operation` and `Unmet`; and `FIRST_COUNTS` where a round takes so
-long that the first need not be for warming up.  What must stand while they are sampled is
-entered on the stack, an `ExitStack`.  `nsedu.measure` is the other side: it starts the process, and
-sums up what it says.
+`operations(stack)`: a list of `Operation` and `Unmet`; `FIRST_COUNTS` where a round takes so
+long that the first need not be for warming up; and `PARTS`, how many processes share the rounds
+(`worker.PARTS` unless said), 1 where to get ready takes longer than a few rounds do.
+What must stand while they are sampled is entered on the stack, an `ExitStack`.  `nsedu.measure` is
+the other side: it starts the processes, and sums up what they say.
 """
 
 QUESTIONS = {
+    "cold": "unshare(2) of uts and net by a process at work, and by one that has slept",
     "create": "unshare(2) of each type, and of all eight at once",
     "clone": "clone3(2) with each flag, from a small process and from one of 500 MB",
     "destroy": "how long a namespace outlives its last process: until reaped, and until gone",

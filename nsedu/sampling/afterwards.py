@@ -6,7 +6,8 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 
-from nsedu.sampling.operations import fork
+from nsedu import bounded
+from nsedu.sampling.operations import PATIENCE, fork
 
 
 @contextlib.contextmanager
@@ -26,4 +27,4 @@ def afterwards(act: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         os.close(write)
-        os.waitpid(pid, 0)
+        bounded.reap(pid, PATIENCE)

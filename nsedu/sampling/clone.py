@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 TITLE = "What clone3(2) takes, by namespace type and by the size of the process"
 ROUNDS = 30
+PARTS = 1
 SIZE = 500 << 20
 _SPARE = 2 * SIZE  # bytes that must be free first: what others have in memory stays there
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 TITLE = "How long a namespace outlives its last process"
 ROUNDS = 50
+PARTS = 1
 FIGURES = ("reaped", "gone")
 CABLE = "net, veth's peer"
 _LIMIT = "limit"  # the step that sets one

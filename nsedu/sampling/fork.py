@@ -14,7 +14,7 @@ from functools import partial
 
 from nsedu import build, syscalls
 from nsedu.nstypes import CloneFlag
-from nsedu.sampling.operations import Operation, Stand, able, descend, fork, in_turns, libc, vfork
+from nsedu.sampling.operations import Operation, Stand, able, descend, in_turns, libc, vfork
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TITLE = "What a fork takes, by the depth of PID namespaces"
 ROUNDS = 300
+PARTS = 1
 DEPTHS = (0, 1, 2, 5, 10, 15, 20, 25, 30)
 
 
@@ -50,7 +51,7 @@ def down(depth: int, flag: int) -> None:
 
 def _fork() -> float:
     start = time.perf_counter_ns()
-    pid = fork()
+    pid = syscalls.clone(0, alone=True)
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 TITLE = "Kernel memory of a namespace, by type"
 ROUNDS = 15
+PARTS = 1
 FIRST_COUNTS = True
 COUNTS = {name: 30 if name == "net" else 100 for name in nstypes.NAMES}
 """How many namespaces are in a crowd."""
@@ -61,7 +62,7 @@ _CROWDS = ("without", "with", "null")
 _UNMET = {
     "charged": (
         "no control group is charged for the kernel memory of this process: start the notebook in"
-        " one that has the memory controller (systemd-run --user --scope jupyter lab)."
+        " one that has the memory controller (systemd-run --user --scope -p Delegate=yes make lab)."
     ),
     "objects": "only root may read /proc/slabinfo: run this as root to see them.",
 }

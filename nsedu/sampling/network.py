@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 TITLE = "What a byte and a stream take over TCP, by the path between two ends"
 ROUNDS = 100
+PARTS = 1
 SERIES = {"latency": "us", "throughput": "Gbit/s"}
 PIECE = 128 * 1024
 BUFFER = 1024 * 1024

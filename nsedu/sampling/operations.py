@@ -8,18 +8,18 @@ light, as the agent does and for the same reason: what a process carries, its fo
 from __future__ import annotations
 
 import ctypes
-import marshal
 import os
 import signal
 import time
 from collections import namedtuple
 
-from nsedu import build, facts, nstypes, syscalls
+from nsedu import bounded, build, facts, nstypes, syscalls
+from nsedu.sampling.packets import packed, unpacked
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO, Any
+    from typing import Any
 
     Sample = tuple[float, float]
 
@@ -53,6 +53,7 @@ class Refused(Exception):
 
 
 WARM = 10
+PATIENCE = 60.0  # seconds until a process that is measured is killed; a sample takes a few at most
 
 libc = ctypes.PyDLL(None, use_errno=True)
 """The bare calls: between the clock and the kernel there is as little Python as can be.  Python's
@@ -60,8 +61,9 @@ lock stays held (see `nsedu.syscalls`), which is one thing less to time."""
 
 
 def timed(
-    call: Callable[..., int], *arguments: Any, nothing: tuple[Any, ...] = (0,), name: str = ""
-) -> Sample:
+    call: Callable[..., int], *arguments: Any, nothing: tuple[Any, ...] = (0,), name: str = "",
+    warm: int = WARM,
+) -> Sample:  # fmt: skip
     """Time a call that can be made but once, with a null operation beside it, in µs.
 
     After a fork the first use of anything costs page faults: they would count as the namespace's.
@@ -72,13 +74,14 @@ def timed(
         arguments: what it is called with.
         nothing: the same for the null operation; unless given that of unshare(2) of nothing.
         name: what is being done, should the kernel refuse it, as `build` names its steps.
+        warm: how often the null operation is made before; 0 for not at all, and a null of 0.
 
     Raises:
         StepFailed: the kernel refused it.
     """
     clock = time.perf_counter_ns
     taken = before = status = 0
-    for these in [tuple(map(ctypes.c_int, nothing))] * WARM + [tuple(map(ctypes.c_int, arguments))]:
+    for these in [tuple(map(ctypes.c_int, nothing))] * warm + [tuple(map(ctypes.c_int, arguments))]:
         before, start = taken, clock()
         status = call(*these)
         taken = clock() - start
@@ -134,7 +137,7 @@ def own_user_namespace() -> None:
     Raises:
         StepFailed: a step was refused.
     """
-    plan = {"range": False, "uid": os.geteuid(), "gid": os.getegid()}
+    plan = {"range": False, "lent": 0, "uid": os.geteuid(), "gid": os.getegid()}
     try:
         syscalls.unshare(nstypes.get("user").flag)
     except OSError as error:
@@ -147,8 +150,9 @@ def fork() -> int:
     """A fork without the interpreter's hooks, which have nothing to do in a process of one thread.
 
     A quarter fewer pages are written to and so copied, before anything has been done in the child.
+    In a process with threads, such as one that runs tests, it is that of os.fork.
     """
-    return syscalls.clone(0)
+    return syscalls.clone(0, alone=True) if syscalls.threads() == 1 else os.fork()
 
 
 def bind() -> None:
@@ -184,20 +188,8 @@ def in_turns(one: Callable[[], float], nothing: Callable[[], float]) -> Callable
     return sample
 
 
-def packed(message: dict[str, Any]) -> bytes:
-    """A message as it goes through a pipe: its length in 4 bytes, and itself."""
-    data = marshal.dumps(message)
-    return len(data).to_bytes(4, "little") + data
-
-
-def unpacked(pipe: IO[bytes]) -> dict[str, Any] | None:
-    """The next message from a pipe, None at its end.
-
-    Not marshal.load: in Python 3.11 that turns an interrupt into the end of the file.
-    """
-    length = int.from_bytes(pipe.read(4), "little")
-    data = pipe.read(length)
-    return marshal.loads(data) if length and len(data) == length else None
+class Died(RuntimeError):
+    """A process that was measured was killed, or has given no answer."""
 
 
 def _answer(act: Callable[[], Any]) -> bytes:
@@ -215,7 +207,7 @@ def _answer(act: Callable[[], Any]) -> bytes:
 
 def _value(answer: dict[str, Any] | None) -> Any:
     if answer is None:
-        answer = {"died": "without a word"}
+        raise Died("the process that was measured has died without a word.")
     if "failed" in answer:
         raise Refused(answer)
     if "died" in answer:
@@ -228,7 +220,8 @@ def in_child(act: Callable[[], Any]) -> Any:
 
     Raises:
         Refused: the kernel refused something.
-        RuntimeError: the child died of something else.
+        Died: the child was killed.
+        RuntimeError: it died of something else.
     """
     read, write = os.pipe()
     pid = fork()
@@ -239,8 +232,8 @@ def in_child(act: Callable[[], Any]) -> Any:
             os._exit(0)
     os.close(write)
     with open(read, "rb") as pipe:
-        answer = unpacked(pipe)
-    os.waitpid(pid, 0)
+        answer = unpacked(pipe) if bounded.readable(read, PATIENCE) else None
+    bounded.reap(pid, 0 if answer is None else bounded.KILLED)
     return _value(answer)
 
 
@@ -256,7 +249,8 @@ class Stand:
 
     Raises:
         Refused: the kernel refused something on the way.
-        RuntimeError: the process died of something else.
+        Died: the process was killed, or gave no answer.
+        RuntimeError: it died of something else.
     """
 
     def __init__(self, prepare: Callable[[], object], *functions: Callable[[], Any]) -> None:
@@ -278,7 +272,7 @@ class Stand:
         os.close(up)
         _orders.add(self._orders)
         try:
-            _value(unpacked(self._answers))
+            self._hear()
         except BaseException:
             self.close()
             raise
@@ -287,9 +281,18 @@ class Stand:
         """Have it call one of its functions; returns the value.
 
         Raises:
-            Refused, RuntimeError: as for making one.
+            Refused, Died, RuntimeError: as for making one.
         """
-        os.write(self._orders, bytes([which]))
+        try:
+            os.write(self._orders, bytes([which]))
+        except BrokenPipeError:
+            raise Died("the process that was measured has died without a word.") from None
+        return self._hear()
+
+    def _hear(self) -> Any:
+        if not bounded.readable(self._answers.fileno(), PATIENCE):
+            os.kill(self.pid, signal.SIGKILL)
+            raise Died(f"the process that was measured gave no answer in {PATIENCE:g} s.")
         return _value(unpacked(self._answers))
 
     def close(self) -> None:
@@ -297,7 +300,7 @@ class Stand:
         _orders.discard(self._orders)
         os.close(self._orders)
         self._answers.close()
-        os.waitpid(self.pid, 0)
+        bounded.reap(self.pid, bounded.KILLED)
 
     def __enter__(self) -> Stand:
         return self

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections import namedtuple
 
-from nsedu import build, syscalls
+from nsedu import build, helper, syscalls
 from nsedu.nstypes import CloneFlag
 
 TYPE_CHECKING = False  # see agent.py, "Light"
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 NEAR, FAR = "10.0.0.1", "10.0.1.1"
 ROUTER_NEAR, ROUTER_FAR = "10.0.0.254", "10.0.1.254"
 _PATIENCE = 2  # seconds
+_TO_LAY = 30.0  # seconds for a program that lays a path
 _BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 _MASQUERADE = """
 table ip nat {
@@ -104,10 +104,10 @@ PATHS: dict[str, Callable[[], Path]] = {
 }
 NEEDS = {
     "loopback": ("net",),
-    "veth": ("veth",),
-    "bridge": ("veth",),
-    "router": ("veth",),
-    "NAT": ("veth", "nft"),
+    "veth": ("veth", "ip"),
+    "bridge": ("veth", "ip"),
+    "router": ("veth", "ip"),
+    "NAT": ("veth", "ip", "nft"),
 }
 """What each needs, in the doctor's words."""
 
@@ -192,6 +192,7 @@ def _ip(namespace: int, *lines: str) -> None:
 
 
 def _do(words: list[str], script: str) -> None:
-    done = subprocess.run(words, input=script, capture_output=True, text=True)
-    if done.returncode:
-        raise NotLaid(f"{words[0]} said: {' '.join(done.stderr.split())}")
+    try:
+        helper.run(words, script, seconds=_TO_LAY)
+    except OSError as error:
+        raise NotLaid(str(error)) from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+
+from nsedu import bounded
 
 LIMIT = 10.0
 """Seconds after which a program is ended; what is measured here takes a hundredth of that."""
@@ -70,17 +71,10 @@ def _starting(
 
 def ended(pid: int, seconds: float | None = None) -> int | None:
     """Wait for a program, `LIMIT` unless said; returns its exit status, None if it was ended."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        in_time = poll.poll((LIMIT if seconds is None else seconds) * 1000)
-        if not in_time:
-            os.killpg(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        return os.waitstatus_to_exitcode(status) if in_time else None
-    finally:
-        os.close(pidfd)
+    deadline = time.monotonic() + (limit := LIMIT if seconds is None else seconds)
+    status = bounded.reap(pid, limit, group=True)
+    late = status == signal.SIGKILL and time.monotonic() >= deadline
+    return None if late else os.waitstatus_to_exitcode(status)
 
 
 def run(words: Sequence[str], stdin: int | None = None) -> float:

@@ -40,7 +40,7 @@ def enter(types: tuple[str, ...]) -> None:
         raise build.StepFailed("unshare mnt", error.errno or 0, "unshare(2)") from None
     if "pid" in types:
         descend()
-    build.prepare({"types": types, "joined": [], "cgroups": {}, "hostname": None})
+    build.prepare({"types": types, "joined": [], "limits": {}, "hostname": None})
     # Where both versions of cgroups are mounted crun refuses to work, so the second is hidden.
     for place in ("/run", "/dev/shm", "/sys/fs/cgroup/unified"):
         if os.path.isdir(place):
@@ -95,7 +95,7 @@ def _wide_user_namespace() -> None:
     uid = os.geteuid()
     if not idmaps.grants("/etc/subuid", uid) or not shutil.which("newuidmap"):
         return own_user_namespace()
-    plan = {"range": True, "uid": uid, "gid": os.getegid()}
+    plan = {"range": True, "lent": 0, "uid": uid, "gid": os.getegid()}
     pid = int(os.readlink("/proc/self"))
     read, write = os.pipe()
     helper = fork()

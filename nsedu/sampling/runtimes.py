@@ -92,7 +92,11 @@ _PODMAN = (
     "--read-only", *_each("--volume", "{0}:{0}:ro"), "--rootfs", TREE,
 )  # fmt: skip
 
+BEFORE = "env, no namespace"
+"""What is no runtime, but as much of a program as one must be: it starts, and executes another."""
+
 RUNTIMES = (
+    Runtime(BEFORE, ("env",)),
     Runtime("unshare, user", ("unshare", "-Ur")),
     Runtime("unshare, all eight", ("unshare", "-UrmpfuniCT")),
     Runtime("bwrap", _BWRAP),

@@ -11,8 +11,12 @@ files lie in a tmpfs that is mounted in a mount namespace around both, so that n
 them.  Paths are relative: there is no mount on the way but where the name says so.
 
 Further rows show what namespaces are used for: a file system in layers, a mount at every component
-of a path, an id map of many lines.  And one process, outside, reads /proc/PID/status of two others:
-where the numbers of a process stand there is one for every PID namespace around it.
+of a path, an id map of many lines.  What stands beside them in a container is there, too: a seccomp
+filter of so many comparisons, by number alone, or with a look at an argument.  By number alone the
+kernel works out once what the filter says of each call, and runs it no more for those that are
+allowed (since Linux 5.11, `seccomp_cache_prepare` in kernel/seccomp.c).  And one process, outside,
+reads /proc/PID/status of two others: where the numbers of a process stand there is one for every
+PID namespace around it.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import struct
 from functools import partial
 
 from nsedu import build, idmaps, nstypes, syscalls
@@ -58,6 +63,9 @@ DEPTH = 30
 LINES = 200
 """Of the long id map.  The kernel takes 340, but in no more than 4095 bytes."""
 DAY = 86_400
+COMPARISONS = 300
+"""Of a call's number with others, before a filter comes to what it says of getpid(2): about as many
+as there are system calls."""
 
 # By number, so that no library does anything of its own: <asm/unistd.h>.
 _X86_64 = {"getpid": 39, "stat": 262, "fstat": 5, "openat": 257, "clock_gettime": 228, "pread": 17}
@@ -81,7 +89,9 @@ def operations(stack: contextlib.ExitStack) -> list[Operation | Unmet]:
     by_id_map = _by_id_map(stack, loop)  # before the next steps, for newuidmap(1) works outside
     in_child(_around)  # where it is told what was refused
     _around()
-    return [*_by_place(stack, loop), *by_id_map, *_by_depth(stack, loop)]
+    return [
+        *_by_place(stack, loop), *_by_filter(stack, loop), *by_id_map, *_by_depth(stack, loop),
+    ]  # fmt: skip
 
 
 def _around() -> None:
@@ -158,10 +168,10 @@ def _row(stand: Stand | Refused, which: int, name: str, series: str) -> Operatio
 
 def _inside(then: Callable[[], None] | None = None) -> None:
     """Fork, and return in the child, which is in new namespaces of all types, its clocks ahead."""
-    own = {"range": False, "uid": os.geteuid(), "gid": os.getegid()}
+    own = {"range": False, "lent": 0, "uid": os.geteuid(), "gid": os.getegid()}
     born = partial(build.clone, {"types": nstypes.NAMES, "limits": None})
     _mapped(born, partial(build.write_maps, plan=own))
-    nothing = {"cgroups": (), "hostname": None}
+    nothing: dict[str, object] = {"limits": {}, "hostname": None}
     build.prepare({"types": ["time"], "monotonic": DAY, "boottime": DAY, **nothing})
     if then:
         then()
@@ -185,6 +195,47 @@ def _mounts() -> None:
         for number in range(DEEP):
             place = os.fsdecode(b"d/" * number + (b"f" if number == DEEP - 1 else b"d"))
             syscalls.mount(place, place, None, syscalls.MS_BIND)
+
+
+def _by_filter(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+    sampler = _call(loop, "getpid")
+    ways: dict[str, Callable[[], None]] = {
+        "no filter": descend,
+        f"a filter of {COMPARISONS} numbers": partial(_filtered, argument=False),
+        "one that asks for an argument": partial(_filtered, argument=True),
+    }
+    return [
+        _row(_stand(stack, go, sampler), 0, f"seccomp, {way}", "seccomp")
+        for way, go in ways.items()
+    ]
+
+
+_LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06  # <linux/bpf_common.h>: of a word, with a constant
+_NUMBER, _ARGUMENT = 0, 16  # where they are in struct seccomp_data
+_ALLOW, _KILL = 0x7FFF0000, 0x80000000  # <linux/seccomp.h>
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+
+
+def _filtered(argument: bool) -> None:
+    """Fork, and return in the child, under a filter that allows all but calls there are not.
+
+    Args:
+        argument: whether it loads an argument, whatever it is: what it says of a call may then
+            depend on that, as far as the kernel can tell.
+    """
+    descend()
+    look = [(_LOAD, 0, 0, _ARGUMENT)] if argument else []
+    numbers = range(10_000, 10_000 + COMPARISONS)
+    tests = [(_JUMP_EQUAL, 0, 1, n) for n in numbers]
+    program = [*look, (_LOAD, 0, 0, _NUMBER)]
+    for test in tests:
+        program += [test, (_RETURN, 0, 0, _KILL)]
+    program.append((_RETURN, 0, 0, _ALLOW))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+    header = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))  # struct sock_fprog
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0):
+        raise build.StepFailed("seccomp filter", ctypes.get_errno(), "prctl(2)")
 
 
 def _by_id_map(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
@@ -222,7 +273,7 @@ def _write_maps(lines: int, pid: int) -> None:
     """An id to a line; an ordinary user has its own, and takes the others from those granted."""
     own = {"uid": os.geteuid(), "gid": os.getegid()}
     if lines == 1:
-        return build.write_maps(pid, {"range": False, **own})
+        return build.write_maps(pid, {"range": False, "lent": 0, **own})
     for kind, first in own.items():
         if os.geteuid() == 0:
             with step(f"{kind}_map"), open(f"/proc/{pid}/{kind}_map", "w") as file:

@@ -1,7 +1,9 @@
 """What namespaces cost as people get them: from the start of a tool to its exit, for `true` inside.
 
 Each tool is started by posix_spawn(3), without a shell, and waited for; the null operation is
-`true` by itself, started and waited for in the same way by the same process.  All that change the
+`true` by itself, started and waited for in the same way by the same process.  A tool is a program
+of its own, and executes `true` when it has done its work; `env` does that and nothing else, so that
+one can see how much of a tool is this.  All that change the
 root file system get the same one, and `runtimes` has the words of each.  Our own sandbox is asked
 of an agent that runs already, as in a notebook: made, `true` run in it, closed.
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 TITLE = "What it takes to run true in namespaces, from start to exit"
 ROUNDS = 100
+PARTS = 1
 QUICK = 30_000.0
 """What takes less is run a few times untimed before each sample, in µs."""
 REHEARSALS = 3

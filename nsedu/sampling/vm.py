@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nsedu import bounded
 from nsedu.sampling import programs
 from nsedu.sampling.initramfs import FIRST_LINE, busybox, initramfs
 from nsedu.sampling.operations import Operation, Unmet, bind, fork, in_turns
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 TITLE = "From the start of a virtual machine to its first line from user space"
 ROUNDS = 5
+PARTS = 1
 
 PATIENCE = {"kvm": 2.0, "tcg": 60.0}
 """Seconds that a guest may take to boot."""
@@ -154,7 +156,7 @@ def boot(words: list[str], seconds: float) -> float:
         taken = time.perf_counter_ns() - begun
     finally:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        bounded.reap(pid, bounded.KILLED)
         os.close(read)
     if FIRST_LINE.encode() not in said:
         lines = said.decode(errors="replace").split("\n")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import os
 import signal
 import sys
 import time
 
 from nsedu import syscalls
-from nsedu.sampling.operations import Operation, Refused, Unmet, packed
+from nsedu.sampling.operations import Died, Operation, Refused, Unmet
+from nsedu.sampling.packets import DIED, packed
 
 TYPE_CHECKING = False  # see agent.py, "Light"
 if TYPE_CHECKING:
@@ -26,25 +28,35 @@ if TYPE_CHECKING:
 FEWEST = 3
 """Rounds that are taken however small the budget."""
 
+PARTS = 5
+"""Processes that share the rounds, unless the question has a `PARTS` of its own: by fewer, chance
+decides how far they lie apart; by more, each would take but a few samples."""
+
 _SILENCE = 0.5  # seconds
 _PATIENCE = 3  # seconds
 
 
-def main(question: str, repeat: int | None, budget: float | None) -> None:
-    """Answer on standard output, one `packed` dictionary after another.
+def main(question: str, repeat: int | None, budget: float | None, notebook: int, part: int) -> None:
+    """For the process `notebook`: answer on standard output, one `packed` dictionary after another.
 
-    First {"title", "rounds", "operations", "unmet"}, then {"rounds": [((value, null), …), …]} as
+    This process is number `part` (from 0) of those that share the rounds and the budget.
+
+    First {"title", "rounds", "parts", "operations", "unmet"}, where the rounds are those of all
+    parts; then {"rounds": [((value, null), …), …]} as
     they come; or what `facts.failure` says alone, when nothing at all could be measured.
     """
     signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the notebook may ignore it
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != notebook:  # which has been killed meanwhile
+        return
     start = time.monotonic()
     module = importlib.import_module(f"nsedu.sampling.{question}")
     # Forks share this process's memory until someone writes to it; the collector writes everywhere.
     gc.collect()
     gc.freeze()
     gc.disable()
-    with contextlib.ExitStack() as stack:
+    with _unless_one_dies(), contextlib.ExitStack() as stack:
         try:
             found = module.operations(stack)
         except Refused as refused:
@@ -54,13 +66,30 @@ def main(question: str, repeat: int | None, budget: float | None) -> None:
         if not able and (refusals := [e.reason for e in unmet if isinstance(e.reason, dict)]):
             return _say(refusals[0])
         rounds = repeat or module.ROUNDS
+        parts = parts_of(rounds, getattr(module, "PARTS", PARTS))
         described = [(o.name, o.series, o.x, o.unit) for o in able]
         missing = [tuple(entry) for entry in unmet]
-        _say({"title": module.TITLE, "rounds": rounds, "operations": described, "unmet": missing})
+        _say({"title": module.TITLE, "rounds": rounds, "parts": parts, "operations": described,
+              "unmet": missing})  # fmt: skip
         if able:
-            deadline = start + budget if budget else None
+            deadline = start + budget / parts if budget else None
             counts = getattr(module, "FIRST_COUNTS", False)
-            _tell(rounds_of(able, rounds, deadline, [first] if counts else []))
+            own = rounds // parts + (part < rounds % parts)
+            _tell(rounds_of(able, own, deadline, [first] if counts else []))
+
+
+@contextlib.contextmanager
+def _unless_one_dies() -> Iterator[None]:
+    """End with the exit status `DIED` if a process that is measured was killed in the block."""
+    try:
+        yield
+    except Died:
+        sys.exit(DIED)
+
+
+def parts_of(rounds: int, most: int) -> int:
+    """How many processes share so many rounds: `most`, or one if each would take too few."""
+    return most if rounds >= most * FEWEST else 1
 
 
 def _end(*_: object) -> None:

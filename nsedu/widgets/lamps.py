@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any, Protocol
 
-from nsedu.exercises.model import Exercise, Verdict, world
+from nsedu.exercises.model import Exercise, Verdict, judge, world
 from nsedu.snapshot import looking
 from nsedu.widgets.beat import LEASE, beat
 
@@ -85,7 +85,7 @@ class Lamps:
     def _check(self, card: Card, here: Any) -> None:
         began = time.monotonic()
         try:
-            verdict = card.exercise.check(here)
+            verdict = judge(card.exercise, here)
         except Exception as error:
             self._puzzle(card, error)
             return

@@ -1,5 +1,6 @@
 // A question to answer before the kernel does: boxes to tick, one of several, or a word to type.
 
+const NOTED = "noted: run on, and the kernel will answer.";
 const MARK = { hit: "✔", missed: "◂ this one", wrong: "✘" };
 
 function render({ model, el }) {
@@ -37,8 +38,9 @@ function render({ model, el }) {
     }
     if (document.activeElement !== typed) typed.value = guess[0] || "";
     fields.disabled = model.get("said") !== "";
-    told.textContent = model.get("said");
-    told.className = "nsedu-told " + (model.get("right") ? "right" : "amber");
+    const said = model.get("said"), text = said || (guess.length ? NOTED : "");
+    if (told.textContent !== text) told.textContent = text; // or it would be read out at each key
+    told.className = "nsedu-told " + (said === "" ? "" : model.get("right") ? "right" : "amber");
   };
   for (const trait of ["guess", "marks", "said", "right"]) model.on(`change:${trait}`, update);
   el.append(h("div", { class: "nsedu nsedu-card nsedu-prediction" }, fields, told));

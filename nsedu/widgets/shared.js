@@ -89,3 +89,13 @@ function openTerminal(directory) {
     "data-commandlinker-args": JSON.stringify({ cwd: `/${directory}` }),
   }, "Open a terminal here");
 }
+
+/** Copy a text, and say on the button that pressed for it how that went. */
+async function copyText(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch { // a page that was not served by this machine or over HTTPS may not
+    button.textContent = "Mark the text to copy it";
+  }
+}

@@ -20,7 +20,7 @@ if pid == 0:                                   # the child: single-threaded, so 
     write("/proc/self/setgroups", "deny")      # user_namespaces(7)
     write("/proc/self/uid_map", f"0 {uid} 1")
     sethostname(b"phobos")
-    os.execvp("hostname", ["hostname"])
+    os.execvp("uname", ["uname", "-n"])
 """
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from awaiting import ended
-from nsedu import client, syscalls
+from nsedu import client, lent_ids, syscalls
 from nsedu.cells import byhand, ordinary
 from nsedu.cells.cell import CellFailed
 from nsedu.errors import NamespaceError
 from nsedu.process import CommandTimedOut
+from nsedu.procfs import parse_stat, read
 from ordinary_user import Learner
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
@@ -31,8 +39,10 @@ def test_no_capability_is_left(capsys: pytest.CaptureFixture[str]) -> None:
 @needs_root
 def test_root_becomes_a_user_without_groups(capsys: pytest.CaptureFixture[str]) -> None:
     out = said("print(os.getresuid(), os.getresgid(), os.getgroups())", capsys)
-    one = ordinary.ORDINARY_ID
-    assert out == f"({one}, {one}, {one}) ({one}, {one}, {one}) []\n"
+    users, groups = re.findall(r"\((\d+), \1, \1\)", out)
+    window = lent_ids.to_lend()
+    assert window is not None and int(users) in window and users == groups
+    assert out.endswith(" []\n")
 
 
 @needs_root
@@ -74,13 +84,12 @@ def test_what_is_executed_later_has_no_capability_either(
 
 
 @pytest.mark.needs("userns")
-def test_root_of_a_user_namespace_with_one_id_has_no_capability_after_an_exec() -> None:
+def test_root_of_a_user_namespace_with_one_id_has_no_capability_after_an_exec(
+    learner: Learner,
+) -> None:
     code = "os.execvp('grep', ['grep', 'CapEff', '/proc/self/status'])"
-    done = subprocess.run(
-        ["unshare", "-Ur", sys.executable, "-c",
-         f"from nsedu.cells import byhand; byhand.run({code!r})"],
-        capture_output=True, text=True, cwd=client.ROOT,
-    )  # fmt: skip
+    start = f"from nsedu.cells import byhand; byhand.run({code!r})"
+    done = learner.run(["unshare", "-Ur", learner.python, "-c", start])
     assert done.stdout.split() == ["CapEff:", "0" * 16], done.stderr
 
 
@@ -143,6 +152,63 @@ def test_all_that_a_cell_started_ends_with_the_notebook() -> None:
     assert len(pids) == 2 and all(ended(pid) for pid in pids)
 
 
+PARTIES = ("cell", "second", "first", "agent")
+MOMENTS = (0.4e-3, 0.8e-3, 1.2e-3, 1.6e-3, 2e-3, 3e-3)
+
+
+@contextlib.contextmanager
+def parties(code: str, oldest: str) -> Iterator[dict[str, int]]:
+    """The pids of all who run a cell in a notebook, and of what it started.
+
+    Args:
+        code: prints the pid of one of `PARTIES` and of a process that it has started.
+        oldest: whose pid it is.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", f"from nsedu.cells import byhand; byhand.run({code!r})"],
+        cwd=client.ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as notebook:  # fmt: skip
+        assert notebook.stdout is not None
+        pids = {}
+        pids[oldest], pids["left"] = map(int, notebook.stdout.readline().split())
+        for child, parent in itertools.pairwise(PARTIES[PARTIES.index(oldest) :]):
+            pids[parent] = parse_stat(read(f"/proc/{pids[child]}/stat"))[1]
+        yield pids
+
+
+def kill_both(pids: dict[str, int], killed: Sequence[str], between: float) -> None:
+    os.kill(pids[killed[0]], signal.SIGKILL)
+    time.sleep(between)
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself meanwhile
+        os.kill(pids[killed[1]], signal.SIGKILL)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "killed,between",
+    [
+        *((pair, 0) for pair in itertools.combinations(PARTIES, 2)),
+        *((("first", "agent"), moment) for moment in MOMENTS),
+    ],
+)
+def test_all_that_a_cell_started_ends_although_two_are_killed(
+    killed: tuple[str, str], between: float
+) -> None:
+    with parties(LEAVES + "time.sleep(1000)", "cell") as pids:
+        kill_both(pids, killed, between)
+        if "agent" not in killed:
+            del pids["agent"]
+        assert [party for party, pid in pids.items() if not ended(pid)] == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("between", MOMENTS)
+def test_all_that_a_cell_has_left_ends_although_two_are_killed(between: float) -> None:
+    with parties(LEAVES.replace("getpid", "getppid"), "second") as pids:
+        kill_both(pids, ("agent", "first"), between)
+        assert [party for party, pid in pids.items() if not ended(pid)] == []
+
+
 @pytest.mark.faults
 def test_all_that_a_cell_started_ends_with_the_agent() -> None:
     code = (
@@ -160,3 +226,26 @@ def test_all_that_a_cell_started_ends_with_the_agent() -> None:
         os.kill(agent, 9)
         assert len(pids) == 2 and all(ended(pid) for pid in pids)
         assert "has ended: it was killed" in notebook.stderr.read()
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_cell_whose_agent_was_killed_before_it_began_does_not_begin(
+    alive: bool,
+) -> None:
+    read, write = os.pipe()
+    start = ordinary._START.format(path=[client.ROOT], program="cells.byhand:main")
+    gone = subprocess.Popen(["true"])
+    gone.wait(30)
+    window = lent_ids.to_lend()
+    request = {
+        "path": [*sys.path, client.ROOT], "source": "print('begun')",
+        "cells": window and window.cells,
+        "agent": os.getpid() if alive else gone.pid,
+    }  # fmt: skip
+    code = f"import os; os.dup2({write}, 3); {start}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", code], input=json.dumps(request),
+        pass_fds=[write], capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    os.close(read), os.close(write)
+    assert (done.stdout, done.returncode) == (("begun\n", 0) if alive else ("", -9)), done.stderr

@@ -175,6 +175,15 @@ def test_it_ends_with_the_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(int(capsys.readouterr().out))
 
 
+def test_a_closed_sandbox_holds_no_descriptor_for_it() -> None:
+    Sandbox("uts").close()
+    before = os.listdir("/proc/self/fd")
+    box = Sandbox("uts")
+    run(box, "x = 1")
+    box.close()
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_it_keeps_no_sandbox_alive(capsys: pytest.CaptureFixture[str]) -> None:
     box = Sandbox("uts")
     run(box, "import os\nprint(os.getpid())")

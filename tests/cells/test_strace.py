@@ -118,7 +118,7 @@ def test_other_calls_are_left_out(line: str) -> None:
 
 def test_an_id_of_root_stays_as_it_is_in_a_map() -> None:
     line = '8 write(3</proc/8/uid_map>, "0 0 1", 5) = 5\n'
-    assert decode(line, [0]) == ['A   write("/proc/self/uid_map", "0 0 1")']
+    assert decode(line) == ['A   write("/proc/self/uid_map", "0 0 1")']
 
 
 def test_letters_follow_the_order_of_appearance_beyond_z() -> None:

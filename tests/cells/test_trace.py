@@ -11,7 +11,7 @@ from nsedu.process import CommandFailed, CommandTimedOut
 from nsedu.sandbox import Sandbox
 from ordinary_user import Learner
 
-pytestmark = pytest.mark.needs("strace", "userns", "uts")
+pytestmark = pytest.mark.needs("strace", "hostname", "userns", "uts")
 
 PHOBOS = "unshare --user --map-root-user --uts sh -c 'hostname phobos; hostname'"
 PHOBOS_SHOWN = """\

@@ -134,4 +134,4 @@ def test_boxes_in_boxes_fit_into_a_notebook(depth: int):
     for _ in range(depth):
         pid = family.add(pid, "a-rather-long-name-for-a-process", ("user", "pid"))
     picture = draw.hierarchy(family.snapshot(), "user")
-    assert float(parsed(picture).get("width", "0")) <= 900
+    assert float(parsed(picture).get("width", "0")) <= 830

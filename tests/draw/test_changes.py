@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hand_made import Family, lines, mars_and_venus, nested, notebook, texts
 
@@ -34,6 +36,18 @@ namespaces: 1 new, 0 gone, 8 as before
 """
     )
     assert "A→B" in texts(picture)
+
+
+def test_a_process_that_became_a_zombie_has_not_moved_but_ended():
+    family, _ = notebook()
+    child = family.add(101, "child")
+    before = family.snapshot()
+    dead = family.processes[child]
+    links = {link: dead.links[link] for link in ("pid", "user")}
+    family.processes[child] = dead._replace(links=links, zombie=True)
+    text = str(draw.diff(before, family.snapshot()))
+    assert "has ended, but its parent has yet to reap it: a zombie" in text
+    assert "a new one" not in text
 
 
 def test_what_came_and_what_went_is_marked():
@@ -119,3 +133,25 @@ def test_something_else_than_a_snapshot_is_refused():
 )
 def test_the_verdict_is_a_sentence(equal: int, differing: list[str], words: str):
     assert verdict(equal, differing) == words
+
+
+def test_a_number_that_another_namespace_has_now_is_told_as_two():
+    family, _ = notebook()
+    child = family.add(101, "child", ["uts"])
+    number = family.processes[child].links["uts"]
+    before = family.snapshot()
+    before.namespaces["uts", number] = replace(before.namespaces["uts", number], id=11)
+    after = family.snapshot()
+    after.namespaces["uts", number] = replace(after.namespaces["uts", number], id=12)
+    picture = draw.diff(before, after)
+    assert str(picture) == lines(
+        f"""
+  process                   what changed
+  this notebook
+  ├─ agent
+  └─ child                  uts B → C   9 links equal, 1 differs: uts
+uts A uts:[4026531831]  −B uts:[{number}]  +C uts:[{number}]
+processes: 0 new, 0 gone, 1 moved, 2 unchanged
+namespaces: 1 new, 1 gone, 8 as before
+"""
+    )

@@ -10,10 +10,12 @@ from hand_made import lines, parsed, texts
 
 from nsedu import draw
 from nsedu.draw import networks as module
-from nsedu.observe.network import End, Link, Network, Route
+from nsedu.observe.firewall import Chain, Table
+from nsedu.observe.network import End, Hop, Link, Network, Route
 
 LO = Link("lo", "loopback", mtu=65536, addresses=("127.0.0.1/8",))
 FIRST = 4026532000
+HOOK = "type nat hook postrouting priority srcnat; policy accept;"
 
 
 def network(ns: int, *links: Link, **fields: object) -> Network:
@@ -64,6 +66,7 @@ net B net:[4026532002] · sandbox "box2"
 └─ wan · up · 10.0.0.2/24 · fd00::2/64 · veth to eth0 of net A
 2 network namespaces, 1 cable between them
 the MTU is said where it is not 1500, on lo 65536
+left out: ::1 of lo, and the link-local addresses (fe80::…) that the kernel makes
 """
     )
     assert paths(picture) == 1
@@ -114,18 +117,64 @@ def test_routes_rules_and_forwarding_stand_below_the_links() -> None:
         1,
         Link("lan", "veth", addresses=("10.0.1.1/24",), peer=End(0, "")),
         Link("wan", "veth", addresses=("10.0.2.1/24",), peer=End(0, "")),
-        routes=(Route("default", "10.0.2.2", "wan"), Route("10.9.0.0/16", "unreachable", "")),
-        rules=("leaving: all → sent on with this place's own address",),
+        routes=(
+            Route("default", (Hop("10.0.2.2", "wan"),)),
+            Route("10.9.0.0/16", kind="unreachable"),
+        ),
+        rules=(Table("ip nat", chains=(Chain("out", HOOK, ("masquerade",)), Chain("other"))),),
         forwards=True,
     )
     assert lines(
         """
 ├─ default route via 10.0.2.2 by wan
 ├─ 10.9.0.0/16 route unreachable
-├─ forwards packets between its links (ip_forward)
-└─ leaving: all → sent on with this place's own address
+├─ forwards IPv4 packets between its links (ip_forward)
+└─ table ip nat
+   ├─ chain out type nat hook postrouting priority srcnat; policy accept;
+   │  └─ masquerade
+   └─ chain other
 """
     ) in str(draw.topology([router]))
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [
+        (
+            Route("default", (Hop("fd00::1", "a"),), version=6),
+            "default IPv6 route via fd00::1 by a",
+        ),
+        (Route("fd00::/8", (Hop("", "a"),), "", 6, 1024), "fd00::/8 route by a"),
+        (Route("fd00::/8", (Hop("", "a"),), "", 6, 7), "fd00::/8 route by a metric 7"),
+        (
+            Route("10.0.0.0/8", (Hop("fe80::1", "a"), Hop("10.1.0.1", "b", 3)), "", 4, 9, 100),
+            "10.0.0.0/8 route via fe80::1 by a or via 10.1.0.1 by b (weight 3) metric 9 table 100",
+        ),
+        (Route("10.0.0.0/8", kind="throw"), "10.0.0.0/8 route throw"),
+        (Route("10.0.0.0/8", (Hop("", "lo"),), "local"), "10.0.0.0/8 route local by lo"),
+    ],
+)
+def test_a_route_has_what_tells_it_from_others(route: Route, words: str) -> None:
+    assert f"└─ {words}\n" in str(draw.topology([network(1, routes=(route,))]))
+
+
+def test_forwarding_is_reported_for_the_version_of_ip_that_it_is_of() -> None:
+    ways = [Link(name, "veth", addresses=("fd00::1/64",), peer=End(0, "")) for name in "ab"]
+    six = str(draw.topology([network(1, *ways, forwards6=True)]))
+    assert "└─ forwards IPv6 packets between its links (ipv6 forwarding)\n" in six
+    assert "IPv4" not in six
+    assert (
+        "IPv6" not in str(draw.topology([network(1, *ways, forwards=True)])).split("1 network")[0]
+    )
+
+
+def test_forwarding_by_one_link_of_several_is_reported() -> None:
+    one, other = (
+        Link(name, "veth", addresses=("10.0.0.1/24",), forwards=name == "a") for name in "ab"
+    )
+    assert "forwards IPv4 packets that come in by a (ip_forward)" in str(
+        draw.topology([network(1, one, other, forwards=True)])
+    )
 
 
 def test_forwarding_between_no_links_is_not_worth_a_line() -> None:
@@ -176,7 +225,9 @@ def test_of_many_those_that_are_alike_are_drawn_once() -> None:
 
 
 def test_many_that_all_differ_are_cut_and_counted() -> None:
-    many = [network(n, routes=(Route(f"10.{n}.0.0/16", "10.0.0.1", "x"),)) for n in range(200)]
+    many = [
+        network(n, routes=(Route(f"10.{n}.0.0/16", (Hop("10.0.0.1", "x"),)),)) for n in range(200)
+    ]
     picture = draw.topology(many)
     left_out = 200 - module.MOST_BOXES
     assert f"left out: {left_out} more network namespaces" in str(picture)
@@ -188,8 +239,8 @@ def test_many_of_everything_in_one_box_are_counted() -> None:
         network(
             1,
             *[Link(f"tap{n}", "tun", up=False) for n in range(200)],
-            routes=tuple(Route(f"10.{n}.0.0/16", "", "lo") for n in range(200)),
-            rules=tuple(f"coming in: rule {n}" for n in range(200)),
+            routes=tuple(Route(f"10.{n}.0.0/16", (Hop("", "lo"),)) for n in range(200)),
+            rules=(Table("ip t", chains=(Chain("c", "", ("drop",) * 200),)),),
         ),
         members=tuple(f"process {n}" for n in range(200)),
     )
@@ -197,7 +248,7 @@ def test_many_of_everything_in_one_box_are_counted() -> None:
     text = str(picture)
     assert "├─ … 187 more links 187 tun\n" in text
     assert "├─ … 195 more routes\n" in text
-    assert "└─ … 191 more rules\n" in text
+    assert "└─ … 183 more rule lines\n" in text
     assert "process 5, … 194 more" in text
     assert sides(picture)[1] < 1200
 
@@ -208,9 +259,44 @@ def test_a_long_name_or_address_is_broken_and_stays_in_its_box() -> None:
              for n in (1, 2, 3)]  # fmt: skip
     picture = draw.topology(boxes)
     assert sides(picture)[0] <= 900
-    assert max(len(text) for text in texts(picture)) < 60
+    assert max(len(text) for text in texts(picture) if not text.endswith(".")) < 60
 
 
 def test_it_says_the_same_each_time() -> None:
     first, second = draw.topology(star(20)), draw.topology(star(20))
     assert (str(first), first.svg) == (str(second), second.svg)
+
+
+def test_a_dormant_table_is_marked() -> None:
+    dormant = network(1, rules=(Table("inet t", True, (Chain("c", HOOK, ("drop",)),)),))
+    assert (
+        "├─ lo · up · 127.0.0.1/8\n└─ table inet t (dormant: none of its rules is in force)"
+        in str(draw.topology([dormant]))
+    )
+
+
+def test_what_rules_and_links_bring_along_reaches_no_terminal() -> None:
+    rules = (
+        Table("ip \x1b[31m", chains=(Chain("\r", "", ('drop comment "\x1b]0;t\x07\udcff"',)),)),
+    )
+    hostile = network(1, Link("\x1b[2J<b>", "veth", peer=End(0, "")), rules=rules, unread="\x1b")
+    picture = draw.topology([hostile])
+    assert all(c.isprintable() or c == "\n" for c in str(picture))
+    parsed(picture)
+
+
+def test_a_long_rule_is_cut_and_stays_in_its_box() -> None:
+    rule = f"ip saddr {{ {', '.join(f'10.0.0.{n}' for n in range(200))} }} drop"
+    picture = draw.topology([network(1, rules=(Table("ip t", chains=(Chain("c", "", (rule,)),)),))])
+    assert max(map(len, str(picture).splitlines())) < 180
+    assert max(len(text) for text in texts(picture)) < 90
+
+
+def test_a_link_local_address_is_told_where_it_is_asked_for() -> None:
+    plain, made = Link("eth0", "", addresses=("10.0.0.1/8",)), "fe80::ff:fe00:1/64"
+    one = network(1, plain, replace(plain, name="eth1", link_local=(made,)))
+    text = str(draw.topology([one], link_local=True))
+    assert "eth0 · up · 10.0.0.1/8 · hardware" in text
+    assert "eth1 · up · 10.0.0.1/8 · fe80::… · hardware" in text
+    assert "link-local addresses (fe80::…) have other digits on each link" in text
+    assert " · fe80" not in str(draw.topology([one]))

@@ -124,4 +124,4 @@ def test_it_fits_into_a_notebook(depth: int):
     pid = family.add(name="init")
     for _ in range(depth):
         pid = family.add(pid, "a-rather-long-name-for-a-process", ("user", "net"))
-    assert float(parsed(draw.ownership(family.snapshot())).get("width", "0")) <= 900
+    assert float(parsed(draw.ownership(family.snapshot())).get("width", "0")) <= 830

@@ -91,7 +91,7 @@ def test_the_drawing_scales_and_fits_into_a_notebook(drawn: Callable[[Snapshot],
     root = parsed(drawn(nested()))
     width, height = root.get("width", ""), root.get("height", "")
     assert root.get("viewBox") == f"0 0 {width} {height}"
-    assert float(width) <= 900
+    assert float(width) <= 830
 
 
 @every_drawing
@@ -121,9 +121,12 @@ def test_the_same_records_give_the_same_bytes_in_another_process(
     assert done.stdout.decode() == drawn(nested()).svg
 
 
-def test_a_notebook_gets_drawing_and_text():
+def test_a_notebook_gets_page_drawing_and_text():
     picture = Picture("<svg/>", "words")
-    assert picture._repr_mimebundle_() == {"image/svg+xml": "<svg/>", "text/plain": "words"}
+    bundle = picture._repr_mimebundle_()
+    assert list(bundle) == ["text/html", "image/svg+xml", "text/plain"]
+    assert "<svg/>" in bundle["text/html"]
+    assert (bundle["image/svg+xml"], bundle["text/plain"]) == ("<svg/>", "words")
 
 
 def test_a_picture_prints_as_its_text():

@@ -147,7 +147,7 @@ def test_of_many_the_alike_are_one_row_and_the_rest_is_counted():
 @pytest.mark.parametrize("count", [1, 10, 200])
 def test_the_drawing_is_well_formed_and_fits_into_a_notebook(count: int):
     root = parsed(draw.pins(many(count), "net", KEPT))
-    assert float(root.get("width", "0")) <= 900
+    assert float(root.get("width", "0")) <= 830
     assert float(root.get("height", "0")) < 800
 
 

@@ -53,6 +53,30 @@ only A mnt:[4026531830]  uts:[4026531831]  ipc:[4026531832]  cgroup:[4026531836]
     )
 
 
+def test_a_zombie_is_called_one_and_starts_nothing():
+    family, agent = notebook()
+    dead = family.processes[family.add(agent, "sleep")]
+    links = {link: dead.links[link] for link in ("pid", "user")}
+    family.processes[dead.pid] = dead._replace(command="", zombie=True, links=links)
+    picture = draw.tree(family.snapshot())
+    assert (
+        "   └─ [sleep] (zombie)       ∅   ∅   ∅   ·   ∅   ·     ∅     ∅"
+        in str(picture).splitlines()
+    )
+    assert "it starts" not in str(picture)
+    note = "∅ a zombie: it has ended, so it is in none; its parent has yet to reap it"
+    assert note in str(picture).splitlines()
+    assert "∅" in texts(picture)
+
+
+def test_a_process_that_has_lost_its_first_thread_is_not_said_to_start_what_is_not_known():
+    family, agent = notebook()
+    lost = family.processes[family.add(agent, "sleep")]
+    links = {link: lost.links[link] for link in ("pid", "user")}
+    family.processes[lost.pid] = lost._replace(links=links, threads=2)
+    assert "▸" not in str(draw.tree(family.snapshot()))
+
+
 def test_a_namespace_for_children_is_drawn_too():
     assert "A▸B" in texts(draw.tree(nested()))
 
@@ -180,7 +204,7 @@ def test_no_picture_is_wider_than_a_notebook(size: int):
     pid = family.add(name="init")
     for index in range(size):
         pid = family.add(pid if index < 60 else 101, "x" * 60, ("pid", "user"))
-    assert float(parsed(draw.tree(family.snapshot())).get("width", "0")) <= 900
+    assert float(parsed(draw.tree(family.snapshot())).get("width", "0")) <= 830
 
 
 def fills(picture: draw.Picture, colour: str) -> int:

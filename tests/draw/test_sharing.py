@@ -49,7 +49,7 @@ def test_with_many_rows_the_letters_stand_beside_the_matrix():
     rows = str(picture).splitlines()
     assert rows[0].endswith("15 16 not shared with 1")
     assert rows[16].endswith("7  8  u")
-    assert float(parsed(picture).get("width", "0")) <= 900
+    assert float(parsed(picture).get("width", "0")) <= 830
 
 
 def test_groups_that_are_cut_are_counted():
@@ -75,6 +75,13 @@ def test_an_unreadable_process_is_counted_not_compared():
     text = str(draw.matrix(Snapshot(snapshot.processes | {104: stranger}, {})))
     assert "venus" not in text
     assert text.endswith("not compared, for their links could not be read: 1")
+
+
+def test_a_zombie_is_counted_as_one_not_as_unreadable():
+    snapshot = mars_and_venus()
+    dead = snapshot.processes[104]._replace(links={}, zombie=True)
+    text = str(draw.matrix(Snapshot(snapshot.processes | {104: dead}, {})))
+    assert text.endswith("not compared, for they have ended and are in few namespaces: 1")
 
 
 def test_an_older_kernel_has_fewer_to_share():

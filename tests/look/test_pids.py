@@ -7,6 +7,7 @@ import os
 import pytest
 
 import nsedu as ns
+from awaiting import eventually
 
 pytestmark = pytest.mark.needs("userns", "pid")
 
@@ -17,9 +18,9 @@ def rows(picture: ns.Picture) -> list[list[str]]:
 
 def test_a_sandbox_is_drawn_with_what_is_below_it() -> None:
     with ns.Sandbox("pid", name="web") as web, web.popen(["sleep", "60"]):
-        found = rows(ns.pids(web))
-    assert found[0] == ["sandbox", '"web"', "A", "p1", "B", "1"]
-    assert found[1] == ["└─", "sleep", "A", "p2", "B", "2"]
+        below = ["└─", "sleep", "A", "p2", "B", "2"]
+        assert eventually(lambda: rows(ns.pids(web))[1] == below)  # once it has become sleep
+        assert rows(ns.pids(web))[0] == ["sandbox", '"web"', "A", "p1", "B", "1"]
 
 
 def test_several_are_drawn_in_the_order_given_and_each_once() -> None:

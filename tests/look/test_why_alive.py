@@ -121,6 +121,19 @@ with nsedu.Sandbox("net", "mnt") as box, nsedu.Sandbox("uts", join=box):
     assert "could not read" not in said.stdout
 
 
+def test_a_descriptor_keeps_it_whose_link_reads_as_the_mount_that_it_was_opened_by(
+    keeper: ns.Sandbox,
+) -> None:
+    with keeper.sandbox("net") as web:
+        net = web.namespaces["net"]
+        mounted(web, keeper)
+    with open(f"/proc/{keeper.pid}/root/mnt/net"):
+        assert told(ns.why_alive(net))[0] == ["descriptor", "bind mount"]
+        keeper.run("umount --lazy /mnt/net")
+        assert told(ns.why_alive(net))[0] == ["descriptor"]
+    assert told(ns.why_alive(net))[0] == []
+
+
 def test_a_namespace_is_named_in_many_ways() -> None:
     with ns.Sandbox("uts") as box, open(f"/proc/{box.pid}/ns/uts") as file:
         number = os.fstat(file.fileno()).st_ino
@@ -168,6 +181,17 @@ def test_asking_keeps_nothing() -> None:
         ns.why_alive(net)
         ns.why_alive(box, "net")
     assert "gone" in str(ns.why_alive(net))
+
+
+@pytest.mark.needs("ns-id")
+def test_a_record_of_one_that_has_gone_is_not_taken_for_the_next_with_its_number() -> None:
+    with ns.Sandbox("uts") as box:
+        record = box.namespaces["uts"]
+        before = ns.snapshot(deep=True)
+        older = record._replace(id=record.id - 1)
+        assert "gone: nothing in sight keeps it" in str(ns.why_alive(older))
+        assert told(ns.why_alive(older, before=before)) == ([], [])
+        assert told(ns.why_alive(record, before=before)) == (["process"], [])
 
 
 def test_this_very_program_is_the_process_that_keeps_its_own() -> None:

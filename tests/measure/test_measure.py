@@ -16,15 +16,15 @@ import pytest
 import nsedu as ns
 from awaiting import eventually
 from made_results import result
-from nsedu import draw
-from nsedu.measure.machine import line, record
+from nsedu import client, draw
+from nsedu.measure.machine import line, record, stolen
 from nsedu.sampling import QUESTIONS
 from nsedu.sampling.operations import Operation
-from nsedu.sampling.worker import FEWEST, rounds_of
+from nsedu.sampling.worker import FEWEST, PARTS, parts_of, rounds_of
 
 
 def test_an_unknown_question_is_refused_with_the_list() -> None:
-    with pytest.raises(ValueError, match="there is no question 'price'; ask any of: create"):
+    with pytest.raises(ValueError, match="there is no question 'price'; ask any of: cold, create"):
         ns.measure("price")
 
 
@@ -34,9 +34,10 @@ def test_rounds_out_of_bounds_are_refused(repeat: object) -> None:
         ns.measure("create", repeat)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("budget", [0, -1.0, "long"])
+@pytest.mark.parametrize("budget", [0, -1.0, "long", float("nan"), float("inf"), True])
 def test_a_budget_is_a_number_of_seconds(budget: object) -> None:
-    with pytest.raises(ValueError, match="budget must be a number of seconds above 0"):
+    words = "budget must be (a number of seconds|above zero)"
+    with pytest.raises((TypeError, ValueError), match=words):
         ns.measure("create", budget=budget)  # type: ignore[arg-type]
 
 
@@ -56,6 +57,57 @@ def test_the_title_of_a_question_fits_over_its_chart(question: str) -> None:
 def test_a_spent_budget_still_buys_a_few_rounds() -> None:
     operation = Operation("x", lambda: (1.0, 0.0))
     assert len(list(rounds_of([operation], 300, deadline=time.monotonic()))) == FEWEST
+
+
+def test_rounds_are_shared_among_processes_if_there_are_enough_of_them() -> None:
+    assert parts_of(PARTS * FEWEST, PARTS) == PARTS
+    assert parts_of(PARTS * FEWEST - 1, PARTS) == 1
+    assert parts_of(1, 1) == 1
+
+
+@pytest.mark.needs("userns")
+def test_several_processes_take_their_part_of_the_rounds_each() -> None:
+    result = ns.measure("create", PARTS * FEWEST + 2)
+    assert result.parts == (FEWEST + 1, FEWEST + 1, FEWEST, FEWEST, FEWEST)
+    assert {row.n for row in result.results} == {sum(result.parts)}
+    assert result.between_runs
+    assert f"; {sum(result.parts)} samples of each by {PARTS} processes, one after" in result.below
+
+
+def test_what_one_process_was_refused_is_not_told_of_the_others() -> None:
+    both, one = ["uts", "", None, "us"], ["net", "", None, "us"]
+    measuring = sys.modules["nsedu.measure"]
+    measured, parts = measuring._together(
+        [
+            measuring._Part({"operations": [both, one]}, [((1, 0), (2, 0)), ((3, 0), (4, 0))]),
+            measuring._Part({"operations": [both]}, [((5, 0),)]),
+        ]
+    )
+    assert [(m.name, m.samples, m.nulls) for m in measured] == [("uts", (1, 3, 5), (0, 0, 0))]
+    assert parts == (2, 1)
+
+
+def test_the_time_that_a_host_took_is_a_share_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stat(stolen_ticks: int, idle: int) -> bytes:
+        return f"cpu  10 0 10 {idle} 0 0 0 {stolen_ticks} 3 3\ncpu0 1\n".encode()
+
+    machine_module = sys.modules["nsedu.measure.machine"]
+    machine = {**record(), "virtual": "virtual machine"}
+    monkeypatch.setattr(machine_module, "read", lambda path: stat(5, 100))
+    before = stolen()
+    monkeypatch.setattr(machine_module, "read", lambda path: stat(10, 145))
+    assert stolen(before) == 10.0
+    machine["steal"] = stolen(before)
+    assert line(machine).endswith(", 10 % stolen by its host")
+    assert "stolen" not in line({**machine, "virtual": "no"})
+
+
+def test_where_no_kernel_counts_it_nothing_is_said_of_stolen_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.modules["nsedu.measure.machine"], "read", lambda path: b"cpu 1 2\n")
+    assert stolen(stolen()) is None
+    assert stolen((1, 2)) is None
 
 
 def test_in_a_round_each_is_sampled_once_and_the_order_changes() -> None:
@@ -88,7 +140,24 @@ def test_a_measuring_process_that_dies_is_an_error_and_no_shorter_answer() -> No
     assert eventually(lambda: len(marked(mark)) > 10)
     children = Path(f"/proc/{done.pid}/task/{done.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
-    assert "the process that takes the samples has died (status -9)" in done.communicate()[1]
+    assert "the process that takes the samples was killed" in done.communicate()[1]
+    assert eventually(lambda: marked(mark) == [])
+
+
+@pytest.mark.needs("userns")
+def test_a_measured_process_that_is_killed_is_told_in_a_sentence() -> None:
+    mark = f"nsedu-measured-{os.getpid()}"
+    done = subprocess.Popen(
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "NSEDU_MARK": mark},
+    )  # fmt: skip
+    assert eventually(lambda: len(marked(mark)) > 10)
+    worker, *_ = Path(f"/proc/{done.pid}/task/{done.pid}/children").read_text().split()
+    measured, *_ = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+    os.kill(int(measured), signal.SIGKILL)
+    said = done.communicate(timeout=60)[1]
+    assert "a process that was being measured was killed" in said
+    assert "sampling/worker.py" not in said
     assert eventually(lambda: marked(mark) == [])
 
 
@@ -122,3 +191,26 @@ def marked(mark: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def test_a_process_that_takes_no_sample_any_more_is_an_error_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measuring = sys.modules["nsedu.measure"]  # of which the package shows the function
+    monkeypatch.setattr(measuring, "_START", "import time; time.sleep(1000)  # {question}")
+    monkeypatch.setattr(measuring, "_SILENCE", 0.2)
+    with pytest.raises(ns.NamespaceError, match="the process that takes the samples") as caught:
+        ns.measure("create", repeat=3)
+    assert "did not finish within" in caught.value.cause
+
+
+def test_a_process_whose_notebook_was_killed_before_it_began_takes_no_sample() -> None:
+    measuring = sys.modules["nsedu.measure"]
+    gone = subprocess.Popen(["true"])
+    gone.wait(30)
+    code = measuring._START.format(
+        path=[client.ROOT, *sys.path], question="create", repeat=3, budget=None,
+        notebook=gone.pid, part=0,
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == (b"", b"", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_comparison_marks_what_differs_beyond_its_interval() -> None:
     assert net.split()[-1] not in ("more", "less")
 
 
+def test_runs_by_several_processes_are_compared_by_how_far_those_lie_apart() -> None:
+    spread = [[v * f for f in (0.9, 1, 1.1)] for v in (4, 6, 5, 4.5, 5.5)]
+    one = replace(result(uts=[x for part in spread for x in part]), parts=(3,) * 5)
+    other = replace(result(factor=1.2, uts=[x for part in spread for x in part]), parts=(3,) * 5)
+    (row,) = report.compare({"create": one}, {"create": other}).splitlines()[1:2]
+    assert row.split()[-1] not in ("more", "less")
+
+
 def test_a_comparison_tells_of_a_machine_that_was_slower_as_a_whole() -> None:
     text = report.compare({"create": result()}, {"create": result(factor=1.5)})
     assert "Over all rows B takes 1.50 times what A takes" in text
@@ -63,3 +72,21 @@ def test_a_comparison_names_what_differs_between_the_machines() -> None:
 
 def test_two_with_nothing_in_common_are_not_compared() -> None:
     assert "nothing to compare" in report.compare({"create": result()}, {"fork": curve()})
+
+
+def test_a_report_has_no_markup_that_a_machine_or_a_program_put_there(tmp_path: Path) -> None:
+    machine = {**MACHINE, "cpu": "\x1b[2J<b>[x](y)|`z`"}
+    measured = result(**{"<i>|\x07": [4.0, 5.0, 6.0]}).measured
+    unmet = {"docker": "said \x1b]0;x\x07<script>"}
+    text = report.write(tmp_path, [Result("create", "", machine, measured, unmet)]).read_text()
+    assert text.replace("\n", "").isprintable()
+    assert r"said \\x1b\]0;x\\x07\<script\>" in text
+    assert r"| \<i\>\|\\x07 |" in text
+
+
+def test_what_a_report_of_somebody_elses_says_is_cleaned_before_a_terminal_gets_it() -> None:
+    other = Result(
+        "create", "\x07", {**MACHINE, "kernel": "\x1b[2J"}, result().measured, {"\r": ""}
+    )
+    text = report.compare({"create": result()}, {"create": other}) + repr(other)
+    assert text.replace("\n", "").isprintable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,20 @@ def test_a_ratio_has_an_interval() -> None:
     assert found.low < 80 < found.high
 
 
+def test_a_share_is_of_the_rounds_in_which_one_was_more() -> None:
+    found = result(uts=[1.0, 5.0, 3.0, 2.0], net=[2.0, 4.0, 4.0, 2.0])
+    assert found.share("net", "uts") == 0.5
+    assert found.share("uts", "net") == 0.25
+
+
+def test_a_difference_is_that_of_the_rounds_and_the_nulls_are_there() -> None:
+    found = result(uts=[1.0, 5.0, 3.0], net=[2.0, 4.0, 6.0])
+    assert found.difference("net", "uts").value == 1
+    assert found.nulls("net") == (1.0, 1.0, 1.0)
+    with pytest.raises(KeyError, match="create has no 'ipc'"):
+        found.nulls("ipc")
+
+
 def test_a_slope_is_of_what_is_above_the_null_operation() -> None:
     assert curve().slope("fork").value == pytest.approx(2)
 
@@ -72,8 +87,29 @@ def test_printed_it_is_a_table_with_the_machine_below_and_what_is_missing() -> N
     assert lines[-1].endswith("3 samples of each, too few for 95 %: that takes 6")
 
 
-def test_with_enough_samples_nothing_is_said_of_their_number_but_it() -> None:
-    assert result(uts=[4.0, 5.0, 6.0] * 2).below.endswith("; 6 samples of each")
+def test_the_intervals_of_one_process_are_said_to_hold_within_this_run() -> None:
+    one = result(uts=[4.0, 5.0, 6.0] * 2)
+    assert one.below.endswith("; 6 samples of each; its intervals hold within this run")
+    assert not one.between_runs
+
+
+def test_the_intervals_of_several_processes_hold_between_runs() -> None:
+    five = replace(result(uts=[4.0, 5.0, 6.0] * 5), parts=(3,) * 5)
+    assert five.below.endswith("; 15 samples of each by 5 processes, one after the other")
+    assert five.between_runs
+
+
+def test_json_keeps_how_many_samples_each_process_took() -> None:
+    five = replace(result(uts=[4.0, 5.0, 6.0] * 5), parts=(3,) * 5)
+    assert Result.from_json(five.to_json()) == five
+    with pytest.raises(ValueError, match="not as long as its samples"):
+        Result.from_json(replace(five, parts=(3,) * 4).to_json())
+
+
+def test_a_result_written_before_there_were_parts_is_one_of_one_process() -> None:
+    data = json.loads(result().to_json())
+    del data["parts"]
+    assert Result.from_json(json.dumps(data)) == result()
 
 
 def test_what_could_not_be_measured_says_why_when_asked_for() -> None:

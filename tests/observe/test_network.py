@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import nsedu
 from nsedu import Sandbox
-from nsedu.observe.network import End, Network, Route, networks
+from nsedu.observe import firewall, netlink
+from nsedu.observe.network import End, Hop, Network, Route, networks
 from nsedu.observe.places import Place, places
 
-pytestmark = pytest.mark.needs("userns", "mnt", "net", "nested", "veth", "unshare", "nsenter")
+pytestmark = pytest.mark.needs("userns", "mnt", "net", "nested", "veth", "ip", "unshare", "nsenter")
 
 Cable = tuple[int, int, int]
 """A cable to lay: from which room, to which, and the third byte of its network."""
@@ -66,8 +68,20 @@ def netns_ids(lab: Sandbox, box: Sandbox, boxes: list[Sandbox]) -> dict[int, San
     return {e["nsid"]: by_pid[e["name"]] for e in json.loads(said or "[]") if "name" in e}
 
 
-def by_ip(box: Sandbox, ids: dict[int, Sandbox]) -> tuple[dict[str, Any], set[Any]]:
-    """Links by name, and routes."""
+def address_by_ip(address: dict[str, Any]) -> str:
+    peer = f" peer {address['address']}" if "address" in address else ""
+    flags = [flag for flag in ("deprecated", "dadfailed", "tentative") if address.get(flag)]
+    return " ".join([f"{address['local']}{peer}/{address['prefixlen']}", *flags])
+
+
+def by_the_kernel(address: dict[str, Any]) -> bool:
+    return address["local"] == "::1" or (
+        address["scope"] == "link" and address["local"] not in ("fe80::1", "169.254.0.1")
+    )
+
+
+def links_by_ip(box: Sandbox, ids: dict[int, Sandbox]) -> dict[str, Any]:
+    """Links by name."""
     links = {}
     for link in ip(box, "address", "show"):
         loopback = link["link_type"] == "loopback"
@@ -85,26 +99,45 @@ def by_ip(box: Sandbox, ids: dict[int, Sandbox]) -> tuple[dict[str, Any], set[An
             link["mtu"],
             link.get("master", ""),
             peer,
-            {f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["scope"] == "global"},
+            {address_by_ip(a) for a in link["addr_info"] if not by_the_kernel(a)},
         )
-    routes = {
-        (route["dst"], route.get("gateway", ""), route["dev"])
-        for route in ip(box, "route", "show")
-        if route["protocol"] != "kernel"
-    }
-    return links, routes
+    return links
 
 
-def by_us(network: Network) -> tuple[dict[str, Any], set[Any]]:
+def routes_by_ip(box: Sandbox) -> list[Route]:
+    routes = []
+    for version, bits in ((4, "/32"), (6, "/128")):
+        for route in ip(box, f"-{version}", "route", "show", "table", "all"):
+            if route.get("protocol") == "kernel":
+                continue
+            kind = route.get("type", "unicast").replace("unicast", "")
+            to = (
+                route["dst"]
+                if route["dst"] == "default" or "/" in route["dst"]
+                else route["dst"] + bits
+            )
+            hops = tuple(
+                Hop(hop.get("gateway") or hop.get("via", {}).get("host", ""), hop.get("dev", ""),
+                    hop.get("weight", 1))
+                for hop in route.get("nexthops") or [route]
+            )  # fmt: skip
+            table = {"main": 254, "local": 255}.get(route.get("table", "main"))
+            nowhere = kind in ("unreachable", "blackhole", "prohibit", "throw")
+            routes.append(
+                Route(to, () if nowhere else hops, kind, version, route.get("metric", 0),
+                      table or int(route["table"]))
+            )  # fmt: skip
+    return routes
+
+
+def links_by_us(network: Network) -> dict[str, Any]:
     """The same of our records."""
-    links = {
+    return {
         link.name: (
-            link.kind, link.up, link.carrier, link.mtu, link.master, link.peer,
-            set(link.addresses) - {"127.0.0.1/8"},
+            link.kind, link.up, link.carrier, link.mtu, link.master, link.peer, set(link.addresses)
         )
         for link in network.links
     }  # fmt: skip
-    return links, {(route.to, route.via, route.link) for route in network.routes}
 
 
 # Nothing is shrunk: sandboxes are too slow for hundreds of attempts.
@@ -116,7 +149,44 @@ def test_it_sees_what_ip_sees_inside(cables: list[Cable], bridged: list[bool], m
         lay(boxes, cables, bridged, mtu)
         for box, network in zip(boxes, networks(places(*boxes)), strict=True):
             assert network.ns == box.namespaces["net"].ns
-            assert by_us(network) == by_ip(box, netns_ids(lab, box, boxes))
+            assert links_by_us(network) == links_by_ip(box, netns_ids(lab, box, boxes))
+            assert set(network.routes) == set(routes_by_ip(box))
+
+
+ADDRESSES = [
+    "10.1.0.1/24", "10.1.0.9 peer 10.7.0.1/32", "10.1.0.5/24 preferred_lft 0 valid_lft 9999",
+    "fd01::1/64 nodad", "fd01::2/64 nodad preferred_lft 0 valid_lft 9999",
+    "fd01::9 peer fd07::1/128 nodad", "fe80::1/64 nodad",
+    "169.254.0.1/16 scope link",
+]  # fmt: skip
+ROUTES = [
+    "10.2.0.0/16 via 10.1.0.2", "10.2.0.0/16 via 10.1.0.3 metric 50", "default via 10.1.0.2",
+    "10.3.0.0/16 dev br", "10.4.0.0/16 via inet6 fd01::5 dev br",
+    "10.5.0.0/16 nexthop via 10.1.0.2 weight 3 nexthop via 10.1.0.3",
+    "throw 10.6.0.0/16", "prohibit 10.7.0.0/16 metric 7", "blackhole 10.8.0.0/16 table 100",
+    "local 10.9.0.0/16 dev lo", "default via 10.1.0.2 table 100",
+    "fd02::/64 via fd01::5", "fd02::/64 via fd01::6 metric 20", "default via fd01::5 metric 9",
+    "default via fe80::5 dev br", "fd03::/64 nexthop via fd01::5 nexthop via fd01::6 weight 2",
+    "unreachable fd04::/64", "throw fd05::/64", "fd06::/64 dev br table 7",
+]  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@example(ADDRESSES, ROUTES, True)
+@given(st.permutations(ADDRESSES), st.lists(st.sampled_from(ROUTES), unique=True), st.booleans())
+def test_it_sees_addresses_and_routes_as_ip_does(
+    lab: Sandbox, addresses: list[str], routes: list[str], up: bool
+) -> None:
+    """Of a bridge without ports; while it is off, its IPv6 addresses stay tentative."""
+    commands = ["ip link add br type bridge", f"ip link set br {'up' if up else 'down'}"]
+    commands += [f"ip address add {address} dev br" for address in addresses]
+    # Append: two of one destination and metric are then two, or one with two ways, as it may be.
+    commands += [f"ip {'-6' * (':' in r and 'inet6' not in r)} route append {r}" for r in routes]
+    with lab.sandbox("net") as box:
+        box.run("\n".join(f"{command} || true" for command in commands))
+        (network,) = networks(places(box))
+        assert links_by_us(network) == links_by_ip(box, {})
+        assert sorted(network.routes, key=str) == sorted(routes_by_ip(box), key=str)
 
 
 @pytest.fixture(scope="module")
@@ -171,13 +241,13 @@ def test_routes_that_lead_nowhere_are_told(lab: Sandbox) -> None:
         box.run("ip route add unreachable 10.0.0.0/8; ip route add blackhole 10.1.0.0/16")
         (network,) = networks(places(box))
     assert set(network.routes) == {
-        Route("10.0.0.0/8", "unreachable", ""),
-        Route("10.1.0.0/16", "blackhole", ""),
+        Route("10.0.0.0/8", kind="unreachable"),
+        Route("10.1.0.0/16", kind="blackhole"),
     }
 
 
 @pytest.mark.needs("nft")
-def test_rules_come_in_words_and_belong_to_one_namespace(lab: Sandbox) -> None:
+def test_rules_belong_to_one_namespace(lab: Sandbox) -> None:
     rules = """
         table inet filter {
             chain in {
@@ -189,19 +259,74 @@ def test_rules_come_in_words_and_belong_to_one_namespace(lab: Sandbox) -> None:
     with lab.sandbox("net") as guarded, lab.sandbox("net") as other:
         guarded.run(["nft", rules])
         seen = networks(places(guarded, other))
+    hook = "type filter hook input priority filter; policy drop;"
+    chain = firewall.Chain("in", hook, ("tcp dport { 22, 443 } accept",))
     assert [network.rules for network in seen] == [
-        ("coming in: tcp to port 22 or 443 → let pass", "coming in: all else → dropped"),
+        (firewall.Table("inet filter", chains=(chain,)),),
         (),
     ]
 
 
-def test_forwarding_is_told(lab: Sandbox) -> None:
+@pytest.mark.parametrize(("ipv4", "ipv6"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_forwarding_is_reported_for_each_version_of_ip(lab: Sandbox, ipv4: int, ipv6: int) -> None:
     with lab.sandbox("net") as box:
-        seen = []
-        for word in "01":
-            box.run(f"echo {word} > /proc/sys/net/ipv4/ip_forward")
-            seen += [network.forwards for network in networks(places(box))]
-    assert seen == [False, True]
+        box.run(
+            f"echo {ipv4} > /proc/sys/net/ipv4/ip_forward;"
+            f" echo {ipv6} > /proc/sys/net/ipv6/conf/all/forwarding"
+        )
+        (network,) = networks(places(box))
+    assert (network.forwards, network.forwards6) == (bool(ipv4), bool(ipv6))
+
+
+def test_forwarding_of_a_single_link_is_reported(lab: Sandbox) -> None:
+    with lab.sandbox("net") as box:
+        box.run(
+            "echo 0 > /proc/sys/net/ipv4/ip_forward; for b in b1 b2; do ip link add $b type bridge;"
+            " done; echo 1 > /proc/sys/net/ipv4/conf/b2/forwarding"
+        )
+        (network,) = networks(places(box))
+    assert {link.name: link.forwards for link in network.links} == {
+        "lo": False, "b1": False, "b2": True,
+    }  # fmt: skip
+
+
+def test_an_address_that_somebody_else_has_is_said_to_have_failed(lab: Sandbox) -> None:
+    with lab.sandbox("net") as one, lab.sandbox("net") as other:
+        nsedu.cable((one, "eth0", "fd00::1/64"), (other, "eth0"))
+        with other.popen(["ip", "monitor", "address"]) as monitor:
+            other.run("until ip -6 address show dev eth0 scope link | grep -q inet6; do :; done")
+            other.run("ip address add fd00::1/64 dev eth0")
+            assert any("fd00::1/64" in line and "dadfailed" in line for line in monitor.stdout)
+            monitor.kill()
+        network = networks(places(other))[0]
+    assert network.links[-1].addresses == ("fd00::1/64 dadfailed",)
+
+
+def test_routes_that_cannot_be_read_cost_the_routes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fails:
+        def get_routes(self) -> list[Any]:
+            raise TimeoutError("no answer in time")
+
+    monkeypatch.setattr(netlink.signal, "alarm", lambda seconds: 0)
+    found = netlink._ways(Fails(), {})
+    assert found["unread"].startswith("the routes: no answer in time")
+    assert "routes" not in found
+    assert "rules" in found
+
+
+def test_rules_that_take_too_long_cost_the_rules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoRoutes:
+        def get_routes(self) -> list[Any]:
+            return []
+
+    def late() -> tuple[str, str]:
+        raise TimeoutError("no answer in time")
+
+    monkeypatch.setattr(netlink.firewall, "listing", late)
+    monkeypatch.setattr(netlink.signal, "alarm", lambda seconds: 0)
+    found = netlink._ways(NoRoutes(), {})
+    assert found["unread"] == "the rules of nftables: no answer in time"
+    assert found["routes"] == []
 
 
 def test_a_process_that_has_ended_is_a_sentence() -> None:
@@ -213,3 +338,34 @@ def test_a_process_that_has_ended_is_a_sentence() -> None:
 
 def test_nobody_is_nothing() -> None:
     assert networks([]) == ()
+
+
+def test_the_address_that_the_kernel_gives_a_link_is_kept_apart(lab: Sandbox) -> None:
+    with lab.sandbox("net") as box:
+        box.run(
+            "ip link add name left type veth peer name right;"
+            " ip link set left up; ip link set right up;"
+            " until grep -q '^fe80.* left$' /proc/net/if_inet6; do sleep 0.01; done"
+        )
+        said = box.run("ip -br -6 addr show left").stdout.split()
+        (network,) = networks(places(box))
+    (left,) = [link for link in network.links if link.name == "left"]
+    assert left.addresses == ()
+    assert [address.removesuffix(" tentative") for address in left.link_local] == said[2:3]
+
+
+def test_a_fork_that_fails_does_not_go_on_as_a_second_helper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(netlink, "_look", lambda *_: object())  # which is no JSON
+    assert netlink._in_fork(0, {}, True, 5) == GONE
+
+
+def test_a_fork_that_is_stopped_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(netlink, "_FOR_ROUTES", 0)
+    monkeypatch.setattr(netlink.firewall, "PATIENCE", 0)
+    monkeypatch.setattr(netlink, "_look", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
+    assert netlink._in_fork(0, {}, True, 1) == GONE
+
+
+GONE = {"closed": "the process that went there has ended"}

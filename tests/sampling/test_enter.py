@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import nsedu as ns
-from nsedu import explain, nstypes
+from nsedu import explain, facts, nstypes
 from nsedu.procfs import family
 from nsedu.sampling import enter
 from nsedu.sampling.operations import Operation, Stand, Unmet
@@ -70,6 +70,7 @@ def test_each_way_leads_into_the_inner_namespaces(monkeypatch: pytest.MonkeyPatc
 def test_a_type_that_the_kernel_does_not_have_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     there = os.path.lexists
     monkeypatch.setattr(os.path, "lexists", lambda path: "/time" not in path and there(path))
+    monkeypatch.setattr(facts, "_is_there", lambda path, _proc: "/time" not in path)
     with ExitStack() as stack:
         found = enter.operations(stack)
     assert [entry.name for entry in found] == [*(w for w in WAYS if w != "time"), "time"]

@@ -17,7 +17,7 @@ from nsedu.sampling import network, paths
 from nsedu.sampling.operations import Stand, in_child, own_user_namespace
 
 pytestmark = pytest.mark.needs("userns", "net")
-laid = pytest.mark.needs("veth", "nft")
+laid = pytest.mark.needs("veth", "ip", "nft")
 NAMES = [f"{series} over {path}" for series in network.SERIES for path in paths.PATHS]
 MUCH = 100_000  # bytes
 
@@ -41,17 +41,17 @@ def test_latency_and_throughput_are_measured_on_each_path() -> None:
 @pytest.mark.parametrize(
     ("program", "need", "left"),
     [
-        ("ip", "veth", ["loopback"]),
+        pytest.param("ip", "ip", ["loopback"], marks=laid),
         pytest.param("nft", "nft", ["loopback", "veth", "bridge", "router"], marks=laid),
     ],
 )
 def test_a_path_that_cannot_be_laid_is_unmet_and_the_others_are_measured(
-    program: str, need: str, left: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: str, need: str, left: list[str], open_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tmp_path / program
+    fake = open_path / program
     fake.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
     fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{open_path}:{os.environ['PATH']}")
     result = ns.measure("network", 2)
     assert [row.name for row in result.series("latency")] == [f"latency over {p}" for p in left]
     assert len(result.results) + len(result.unmet) == len(NAMES)

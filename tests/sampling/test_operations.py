@@ -12,6 +12,7 @@ import pytest
 from awaiting import ended
 from nsedu import build, nstypes, syscalls
 from nsedu.sampling.operations import (
+    Died,
     Refused,
     Stand,
     able,
@@ -45,7 +46,7 @@ def test_an_error_of_ours_in_a_child_is_told_as_such() -> None:
 
 
 def test_a_child_that_dies_without_a_word_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="has died: without a word"):
+    with pytest.raises(Died, match="has died without a word"):
         in_child(lambda: os.kill(os.getpid(), 9))
 
 

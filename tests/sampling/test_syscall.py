@@ -57,6 +57,26 @@ def test_what_makes_a_difference_stands_beside_what_does_not(answer: Result) -> 
     assert answer.unmet == {}
 
 
+@needs_all
+def test_a_filter_stands_beside_none(answer: Result) -> None:
+    assert [row.name for row in answer.series("seccomp")] == [
+        "seccomp, no filter",
+        "seccomp, a filter of 300 numbers",
+        "seccomp, one that asks for an argument",
+    ]
+
+
+@pytest.mark.parametrize("argument", [False, True])
+def test_what_is_under_a_filter_is_and_may_do_what_it_did(argument: bool) -> None:
+    def mode() -> list[str]:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return [line.split()[1] for line in lines if line.startswith(("Seccomp:", "NoNewPrivs:"))]
+
+    with Stand(partial(syscall._filtered, argument=argument), mode) as stand:
+        assert stand.call() == ["1", "2"]
+    assert mode()[1] == "0"
+
+
 def links() -> list[int]:
     return [os.stat(f"/proc/self/ns/{name}").st_ino for name in nstypes.NAMES]
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from in_lab import SLOW, THEMES, Lab, code_cell, faults, run_cell, set_theme
+from in_lab import SLOW, THEMES, Lab, choose, code_cell, faults, run_cell, set_theme
+from nsedu.exercises import EXERCISES
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("userns", "uts", "unshare", "hostname")]
 
 SHOW = "import nsedu as ns\nns.exercise('uts-1')"
-BY_HAND = "unshare -Ur --uts sh -c 'hostname phobos; sleep 100'"
+BY_HAND = EXERCISES["uts-1"].one_way
+HINTS = len(EXERCISES["uts-1"].hints)
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +68,11 @@ def test_the_lamp_turns_green_for_what_is_typed_in_the_terminal_that_the_card_op
     expect(status(page)).to_contain_text("found no running process")
     card(page).get_by_role("button", name="Open a terminal here").click()
     expect(page.locator(".jp-Terminal textarea")).to_be_focused(timeout=SLOW)
+    notebook, terminal = (
+        page.locator(kind).bounding_box() for kind in (".jp-Notebook", ".jp-Terminal")
+    )
+    assert notebook and terminal and notebook["x"] + notebook["width"] <= terminal["x"]
     page.keyboard.type("pwd > here; nsedu progress > progress; " + BY_HAND + "\n")
-    page.get_by_role("tab", name="terminal.ipynb").click()
     expect(status(page)).to_contain_text("a process of yours is on a host called phobos")
     expect(status(page)).to_contain_text("solved")
     assert (room / "here").read_text() == f"{room}\n"
@@ -89,7 +94,7 @@ def test_a_card_answers_while_the_cell_that_shows_it_still_runs(scratch: Lab, pa
     run_cell(page, 0)
     start(page, 1)
     expect(status(page)).to_contain_text("its name is not phobos", timeout=SLOW)
-    card(page).get_by_role("button", name="Hint 1 of 3").click()
+    card(page).get_by_role("button", name=f"Hint 1 of {HINTS}").click()
     expect(card(page).get_by_role("listitem")).to_have_count(1)
     expect(code_cell(page, 1).locator(".jp-InputPrompt").first).to_have_text("[*]:")
 
@@ -114,13 +119,75 @@ def test_the_lamp_turns_green_for_what_is_done_inside(scratch: Lab, page: Page) 
 def test_hints_come_one_by_one_by_keyboard(scratch: Lab, page: Page) -> None:
     show(scratch, page, "hints", SHOW)
     hints = card(page).get_by_role("list", name="hints").get_by_role("listitem")
-    for number in (1, 2, 3):
-        button = card(page).get_by_role("button", name=f"Hint {number} of 3")
+    for number in range(1, HINTS + 1):
+        button = card(page).get_by_role("button", name=f"Hint {number} of {HINTS}")
         button.focus()
         page.keyboard.press("Enter")
         expect(hints).to_have_count(number)
     expect(card(page).get_by_role("button", name="No more hints")).to_be_disabled()
-    expect(hints.nth(2)).to_contain_text("unshare -Ur --uts")
+    expect(card(page)).not_to_contain_text(BY_HAND)  # which only the solution says
+
+
+def test_a_solution_is_shown_if_asked_for_and_can_be_copied(scratch: Lab, page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    show(scratch, page, "solution", SHOW)
+    expect(card(page).get_by_role("button", name="Copy")).to_be_hidden()
+    button = card(page).get_by_role("button", name="Show a solution")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(card(page).locator("pre")).to_have_text(BY_HAND)
+    expect(button).to_be_hidden()
+    copy = card(page).get_by_role("button", name="Copy")
+    copy.click()
+    expect(card(page).get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == BY_HAND
+
+
+def outputs(page: Page, number: int) -> Locator:
+    """What stands below a cell besides widgets."""
+    return code_cell(page, number).locator(".jp-OutputArea-output:not(:has(.nsedu))")
+
+
+def test_a_check_below_the_card_leaves_the_verdict_to_it(scratch: Lab, page: Page) -> None:
+    check = "_ = ns.check('uts-1')"
+    box = "box = ns.Sandbox('uts', hostname='phobos')"
+    show(scratch, page, "verdict", f"{SHOW}\n{check}", check, box, check, "box.close()", check)
+    expect(status(page)).to_contain_text("found no running process")
+    expect(outputs(page, 0)).to_have_count(0)
+    run_cell(page, 1)
+    told = "uts-1: its card has just been told, and says what was found."
+    expect(outputs(page, 1)).to_have_text(told)
+    run_cell(page, 2)
+    run_cell(page, 3)
+    expect(status(page)).to_contain_text("solved")
+    run_cell(page, 4)
+    run_cell(page, 5)
+    expect(outputs(page, 5)).to_have_text(told)
+    expect(status(page)).to_contain_text("solved")
+
+
+def test_a_check_says_it_itself_when_the_card_has_gone(scratch: Lab, page: Page) -> None:
+    show(scratch, page, "away", SHOW, "_ = ns.check('uts-1')")
+    code_cell(page, 0).locator(".jp-InputArea-editor").click()
+    choose(page, "Edit", "Clear Cell Output")
+    expect(card(page)).to_have_count(0)
+    run_cell(page, 1)
+    expect(outputs(page, 1)).to_contain_text("… uts-1: found no running process")
+
+
+def test_a_demonstration_is_no_progress(scratch: Lab, page: Page) -> None:
+    other = SHOW.replace("uts-1", "ipc-1").replace(")", ", demo=True)")
+    made = "box = ns.Sandbox('ipc')\nbox.run('ipcmk --shmem 12345')"
+    look = "from nsedu.solved import all_solved\nprint('ipc-1' in all_solved())"
+    scratch.open(page, scratch.notebook("demo.ipynb", other, made, SHOW, look))
+    run_cell(page, 0)
+    expect(card(page, "ipc-1").get_by_text("it does not count as solved")).to_be_visible()
+    run_cell(page, 1)
+    expect(status(page, "ipc-1")).to_contain_text("solved")
+    run_cell(page, 2)
+    expect(card(page).get_by_text("it does not count")).to_be_hidden()
+    run_cell(page, 3)
+    expect(outputs(page, 3)).to_contain_text("False")
 
 
 def test_another_view_shows_the_same_card(scratch: Lab, page: Page) -> None:

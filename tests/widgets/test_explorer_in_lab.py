@@ -346,3 +346,48 @@ def test_a_kernel_that_is_killed_leaves_nothing_and_breaks_nothing(
     expect(row(explorer, 'sandbox "web"')).to_be_visible()
     expect(page.locator(".nsedu-ended")).to_have_count(0)
     assert errors == []
+
+
+DEEP = """\
+boxes = [web]
+for _ in range(%d):
+    boxes.append(boxes[-1].sandbox("user", "net", name="a name that is rather long"))
+"""
+CUT_NUMBERS = """(explorer) => [...explorer.querySelectorAll(
+  ".right .name > code")].filter((code) => {
+  const end = code.getBoundingClientRect().right;
+  const clipped = (box) => box.getBoundingClientRect().right + 0.5 < end;
+  return clipped(code.closest(".name")) || clipped(code.closest(".nsedu-tree"));
+}).map((code) => code.textContent)"""
+SHRUNK_NAMES = """(explorer) => [...explorer.querySelectorAll(".left .badge")].map((badge) => {
+  const name = badge.parentElement.children[1];
+  return [name.textContent, name.clientWidth, Math.min(name.scrollWidth, 50)];
+}).filter(([, width, least]) => width < least)"""
+
+
+@pytest.mark.parametrize(("width", "deep"), [(1280, 12), (1000, 12), (820, 2)])
+def test_no_number_is_cut_and_no_name_is_shrunk_by_a_badge(
+    scratch: Lab, page: Page, width: int, deep: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    explorer = shown(scratch, page, DEEP % deep)
+    run_cell(page, 1)
+    explorer.get_by_label("Type of namespace").select_option("user")
+    expect(explorer.locator(".right .badge.new").first).to_be_visible()
+    expect(explorer.locator(".left .badge.new").first).to_be_visible()
+    assert explorer.evaluate(CUT_NUMBERS) == []
+    tree = explorer.get_by_role("tree", name="Namespaces")
+    tree.evaluate("(tree) => { tree.scrollTop = tree.scrollHeight; }")
+    expect(tree.locator(".nsedu-row").last).to_contain_text("a name that is")
+    assert explorer.evaluate(CUT_NUMBERS) == []
+    assert explorer.evaluate(SHRUNK_NAMES) == []
+
+
+def test_one_process_is_one(scratch: Lab, page: Page) -> None:
+    lonely = "import nsedu as ns\nbox = ns.Sandbox('uts', name='alone')\nns.explore(box)"
+    name = f"{next(NUMBERS)}.ipynb"
+    scratch.open(page, scratch.notebook(name, lonely))
+    run_cell(page, 0)
+    expect(page.locator(".nsedu-explorer .sums")).to_have_text(
+        re.compile(r"^1 process, \d namespaces")
+    )

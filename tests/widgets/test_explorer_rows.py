@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from nsedu.nstypes import LINKS
@@ -98,9 +99,21 @@ def test_a_namespace_that_a_member_stays_in_is_the_same() -> None:
 def test_a_name_that_would_break_a_page_is_cleaned() -> None:
     told = Rows().all(look(person(1, name="a\nb\udcff\u202e")), born(1))
     assert told["rows"][0][2] == "a"  # the program's name ends at the newline
-    assert told["rows"][0][5] == "a�b��"
+    assert told["rows"][0][5] == r"a\nb\xff\u202e"
 
 
 def test_a_link_that_could_not_be_read_is_zero() -> None:
     told = Rows().all(look(person(1)), born(1))
     assert told["groups"][0][1:] == [0] * len(LINKS)
+
+
+def test_ids_tell_whether_a_number_is_anothers_now() -> None:
+    def seen(*ids: int) -> list[str]:
+        rows = Rows()
+        for pid, id in enumerate(ids, start=1):
+            told = look(person(pid, uts=9))
+            told.namespaces["uts", 9] = replace(told.namespaces["uts", 9], id=id)
+            rows.changes(told, born(pid))
+        return [rows.letter("uts", 9)]
+
+    assert (seen(1, 1), seen(1, 2)) == (["A"], ["B"])

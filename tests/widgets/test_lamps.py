@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,6 +30,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(solved, "_kept", {})
     monkeypatch.setattr(cards, "_cards", {})
+    monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))  # others work on this machine, too
     yield
     for card in list(lamps._until):
         lamps.leave(card)
@@ -195,7 +197,7 @@ def test_a_check_in_a_cell_is_told_to_the_card(capsys: pytest.CaptureFixture[str
     with ns.Sandbox("uts", hostname="phobos"):
         assert ns.check("uts-1")
     assert widget.solved
-    assert capsys.readouterr().out.startswith("✔ uts-1: a process of yours")
+    assert capsys.readouterr().out == ""  # one verdict, on the card
 
 
 def test_one_solved_in_another_notebook_says_when() -> None:

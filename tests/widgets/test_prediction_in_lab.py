@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from in_lab import SLOW, THEMES, Lab, code_cell, faults, run_cell, set_theme
+from in_lab import SLOW, THEMES, Lab, code_cell, faults, run_all, run_cell, set_theme
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +27,20 @@ def test_a_prediction_is_graded_right_and_wrong(scratch: Lab, page: Page) -> Non
     expect(cell.get_by_text("✔ you said uts and user, and so it is")).to_be_visible()
     expect(cell.get_by_text("… you said yes; the answer is: no")).to_be_visible()
     expect(cell.get_by_role("checkbox", name="uts")).to_be_disabled()
+
+
+def test_a_guess_is_noted_and_outlives_run_all(scratch: Lab, page: Page) -> None:
+    scratch.open(page, scratch.notebook("again.ipynb", *CELLS))
+    run_cell(page, 0)
+    cell = code_cell(page, 0)
+    expect(cell.get_by_text("noted")).to_have_count(0)
+    cell.get_by_role("checkbox", name="uts").check()
+    cell.get_by_role("radio", name="yes").check()
+    expect(cell.get_by_text("noted: run on, and the kernel will answer.")).to_have_count(2)
+    run_all(page, 3)
+    expect(cell.get_by_role("checkbox", name="uts")).to_be_checked()
+    expect(cell.get_by_text("… you said uts; the kernel changed uts and user")).to_be_visible()
+    expect(cell.get_by_text("… you said yes; the answer is: no")).to_be_visible()
 
 
 def test_an_answer_is_heard_while_a_cell_runs(scratch: Lab, page: Page) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nsedu import capabilities, idmaps, nstypes
-from nsedu.draw.names import call, clean, identity
+from nsedu.clean import clean
+from nsedu.draw.names import call, identity
 from nsedu.mountinfo import parse_mountinfo
 from nsedu.observe.cgroup_view import parse_cgroup
 from nsedu.observe.sockets import sockets

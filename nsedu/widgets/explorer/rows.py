@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from nsedu.draw.names import TYPE_OF_LINK, call, clean, letter
-from nsedu.nstypes import LINKS, NAMES
+from nsedu.clean import clean
+from nsedu.draw.names import call, letter
+from nsedu.nstypes import LINKS, NAMES, TYPE_OF_LINK
 from nsedu.records import Process, Snapshot
 
 LONGEST = 200
@@ -111,13 +112,15 @@ class Rows:
         return lost, told
 
     def _other(self, key: Key, snapshot: Snapshot, stayed: set[int]) -> bool:
-        """Whether the number belongs to another namespace now: all who were in it have gone.
+        """Whether the number belongs to another namespace now: the kernel gives it again at once.
 
-        The kernel gives the numbers of namespaces again at once.  One that all its processes have
-        left to a new one within a second is taken for another; that is rare.
+        Ids tell.  Without them, all who were in it have gone; then one that all its processes have
+        left to a new one within a second is taken for another, which is rare.
         """
         before = self._last.namespaces.get(key) if self._last else None
         now = snapshot.namespaces.get(key)
+        if before and now and None not in (before.id, now.id):
+            return before.id != now.id
         if not (before and now and before.members and now.members):
             return False
         return stayed.isdisjoint(before.members)

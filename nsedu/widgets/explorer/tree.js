@@ -115,7 +115,7 @@ class Tree {
     const deep = Math.min(item.level - 1, 14);
     const sign = item.open === null ? "" : item.open ? "▾" : "▸";
     element.replaceChildren(...this.fill(item, more, h("span", {
-      class: "twisty", "aria-hidden": "true", style: `margin-left: ${deep * 13}px`,
+      class: "twisty", "aria-hidden": "true", style: `margin-left: calc(${deep} * var(--step))`,
     }, sign)));
     element.className = `nsedu-row ${more.mark} ${more.look}`;
   }

@@ -159,13 +159,14 @@ function render({ model, el }) {
     const [rows, found] = items.processes();
     processes.set(rows);
     spaces.set(items.spaces());
-    const number = (things, word) => {
+    const number = (things, one, many) => {
       const marks = { "": 0, new: 0, moved: 0, gone: 0 };
       for (const thing of things.values()) marks[thing.mark]++;
       const now = ["new", "moved", "gone"].filter((mark) => marks[mark]).map((mark) => `${marks[mark]} ${mark}`);
-      return `${things.size - marks.gone} ${word}${now.length ? ` (${now.join(", ")})` : ""}`;
+      const count = things.size - marks.gone;
+      return `${count} ${count === 1 ? one : many}${now.length ? ` (${now.join(", ")})` : ""}`;
     };
-    sums.textContent = `${number(store.rows, "processes")}, ${number(store.spaces, "namespaces")}${notRead}`;
+    sums.textContent = `${number(store.rows, "process", "processes")}, ${number(store.spaces, "namespace", "namespaces")}${notRead}`;
     return found;
   }
 

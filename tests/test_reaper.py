@@ -1,0 +1,119 @@
+"""What a server believes of its children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+
+from nsedu import messages, wire
+from nsedu.reaper import Child, Reaper
+
+
+def in_fork(test: Callable[[Reaper], None]) -> None:
+    """Run a test in a process of its own, for a reaper takes over signals and orphans."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            test(Reaper(False, {}))
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def idle() -> int:
+    """A child that does nothing."""
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    return pid
+
+
+def end(pid: int) -> int:
+    os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def settling(reaper: Reaper, pid: int) -> tuple[Child, socket.socket]:
+    ours, theirs = wire.pair()
+    record = reaper.children[pid] = Child("sandbox", ours, "nsedu-1-1")
+    record.types = ["uts"]
+    reaper.settling[ours.fileno()] = pid
+    reaper.poll.register(ours)
+    return record, theirs
+
+
+def test_a_first_process_that_has_settled_is_looked_at_and_told_so() -> None:
+    def test(reaper: Reaper) -> None:
+        pid = idle()
+        record, theirs = settling(reaper, pid)
+        messages.say(theirs, "settled")
+        reaper.on_settled(record.sock.fileno())
+        assert record.own == []  # it is in no other namespaces than its maker
+        assert wire.receive(theirs) == ({"seen": True}, []) and not reaper.settling
+        assert end(pid) == -signal.SIGKILL
+
+    in_fork(test)
+
+
+def test_a_first_process_that_names_its_namespaces_itself_is_ended() -> None:
+    def test(reaper: Reaper) -> None:
+        for data in (b"own\0net", b"", b"settled\0net"):
+            pid = idle()
+            record, theirs = settling(reaper, pid)
+            fd = os.open("/proc/self/ns/net", os.O_RDONLY)
+            wire.send_bytes(theirs, data, [fd])
+            os.close(fd)
+            reaper.on_settled(record.sock.fileno())
+            assert record.own == []
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+    in_fork(test)
+
+
+def adopted(reaper: Reaper, maker: int, said: Callable[[socket.socket], None]) -> bool:
+    word, saying = wire.pair()
+    wire.ask_for_senders(word)
+    said(saying)
+    record = Child("maker", wire.pair()[0], "nsedu-1-2")
+    record.word = word
+    return reaper._adopt(record, word, maker, 0)
+
+
+def test_only_the_maker_says_whom_it_begot() -> None:
+    def test(reaper: Reaper) -> None:
+        pid = idle()
+        maker = os.getpid()
+        assert not adopted(reaper, maker + 1, lambda sock: messages.say(sock, "begot", pid))
+        assert not adopted(reaper, maker, lambda sock: wire.send_bytes(sock, b"begot\0\xff"))
+        assert not adopted(reaper, maker, lambda sock: None)
+        assert reaper.children == {}
+        assert adopted(reaper, maker, lambda sock: messages.say(sock, "begot", pid))
+        assert list(reaper.children) == [pid]
+        end(pid)
+
+    in_fork(test)
+
+
+def test_a_process_that_is_no_unknown_child_is_not_adopted() -> None:
+    def test(reaper: Reaper) -> None:
+        pid, maker = idle(), os.getpid()
+        reaper.children[pid] = known = Child("sandbox", wire.pair()[0], "nsedu-1-1")
+        reaper.limits.keeper = keeper = idle()
+        for other in (pid, keeper, os.getppid(), 1):
+            said = messages.encode("begot", other)
+            assert not adopted(reaper, maker, lambda sock, said=said: wire.send_bytes(sock, said))
+        assert reaper.children == {pid: known}
+        end(pid)
+        end(keeper)
+
+    in_fork(test)

@@ -1,0 +1,72 @@
+"""What chapters once said and was not so, and what they must keep saying."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import refresh_notebooks as refresher
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+COMING = re.compile(r"\b[Cc]hapters? (1[2-8])\b")
+
+
+def prose(number: str) -> str:
+    path = next(NOTEBOOKS.glob(f"{number}*.ipynb"))
+    return "\n\n".join(c.source for c in refresher.read(path).cells if c.cell_type == "markdown")
+
+
+FALSE = {
+    "as root, sandboxes did own what root owns": ("00", "root inside has no power"),
+    "files on a disk of one's own stay": ("00", "nothing remains"),
+    "Docker's root is the host's": ("03", "most common mistake"),
+    "a birth's times vary by more than the namespace costs": ("03", "The difference is the"),
+    "a pod's containers see the same files until one mounts some": ("01", "not their files"),
+    "bubblewrap makes one clone": ("01", "All of them make the three calls"),
+    "there are ids and file handles": ("01", "There is no other name"),
+    "an ordinary user sees a part of them": ("01", "every namespace on this machine"),
+    "some of the types are in clone(2) only": ("01", "those of namespaces(7)"),
+    "a file system may be read-only, too": ("04", "not of the file system"),
+    "a descriptor leads back": ("04", "no way back"),
+    "there is an above, and a door to it": ("04", "There is no above"),
+    "it depends on who reads": ("02", "depends on who opens it"),
+    "gethostname is uname": ("02", "Three ways"),
+    "the rest was the point": ("02", "The rest is the plumbing"),
+    "what user 0 may do hangs on capabilities": ("03", "all there is to being root"),
+    "the answer was in the heading: one link": ("01", "### Nine equal"),
+    "the answer was in the heading: capabilities": ("03", "### All capabilities"),
+    "the answer was in the heading: requests": ("03", "### Four things that this root cannot"),
+    "the answer was in the heading: tables": ("04", "the files are not"),
+    "the answer was in the heading: root": ("02", "### Root, and yet not allowed"),
+}
+
+
+@pytest.mark.parametrize(("number", "phrase"), FALSE.values(), ids=FALSE.keys())
+def test_what_was_not_so_is_not_said_again(number: str, phrase: str) -> None:
+    assert phrase not in prose(number)
+
+
+@pytest.mark.parametrize("number", ["00", "01", "02", "03", "04", "appendix_mount", "glossary"])
+def test_a_chapter_that_does_not_exist_is_named_as_coming(number: str) -> None:
+    there = {path.name[:2] for path in NOTEBOOKS.glob("[01][0-9]_*.ipynb")}
+    paragraphs = [p for p in prose(number).split("\n\n") if COMING.search(p)]
+    bare = [
+        text
+        for text in paragraphs
+        if not set(COMING.findall(text)) <= there
+        and not re.search(r"not written yet|to come|coming", text)
+    ]
+    assert bare == []
+
+
+WORDS = """mount, mount namespace, UTS namespace, IPC namespace, network namespace,
+cgroup namespace, time namespace, slab, outlier, null operation, netlink, route, tmpfs,
+capability, hook, prefix length"""
+
+
+def test_the_glossary_has_each_word_once() -> None:
+    words = re.findall(r"^## (.+)$", prose("glossary"), flags=re.MULTILINE)
+    assert [word for word in words if words.count(word) > 1] == []
+    assert set(WORDS.replace("\n", " ").split(", ")) <= set(words)
