@@ -118,12 +118,15 @@ class Server(Reaper):
     def _on_command_socket(self, fd: int) -> None:
         pid = self.replies[fd]
         request = wire.receive(self.children[pid].sock)
-        number = request[0]["kill"] if request else signal.SIGKILL
+        message, told = request or ({"kill": signal.SIGKILL}, [])
+        number = message["kill"]
         with contextlib.suppress(OSError):  # it has gone, or has become another user's
             try:
                 os.killpg(pid, number)
             except ProcessLookupError:  # a call that has not become a group of its own yet
                 os.kill(pid, number)
+        for end in told:
+            os.close(end)
         if request is None:
             self.forget_reply(fd)
 

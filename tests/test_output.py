@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -120,6 +123,21 @@ def test_an_interpreter_that_printed_too_much_keeps_its_names(
         repl.of(box).run("while True: print('x' * 1000)", 30)
     capsys.readouterr()
     repl.of(box).run("print(kept)", 30)
+    assert capsys.readouterr().out == "5\n"
+
+
+def test_an_interrupt_that_comes_late_does_not_meet_the_next_cell(
+    box: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell may have ended by its closed pipe before the sandbox sends the signal."""
+    monkeypatch.setattr(output, "PRINTED", 1 << 20)
+    repl.of(box).run("import time; kept = 5", 30)
+    os.kill(box.pid, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (box.pid, signal.SIGCONT)).start()
+    with pytest.raises(OutputTooLong):
+        repl.of(box).run("while True: print('x' * 1000)", 30)
+    capsys.readouterr()
+    repl.of(box).run("time.sleep(0.6); print(kept)", 30)
     assert capsys.readouterr().out == "5\n"
 
 

@@ -156,10 +156,16 @@ class Interpreter:
             raise cell.failure(said)
 
     def _interrupt(self, reply: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            wire.send(self._life, {"kill": int(signal.SIGINT)})
-        if not client.wait(reply.fileno(), _GRACE):
-            self.close()
+        sent, theirs = os.pipe()  # which the sandbox closes when it has sent the signal
+        try:
+            with contextlib.suppress(OSError):
+                wire.send(self._life, {"kill": int(signal.SIGINT)}, [theirs])
+            os.close(theirs)
+            # The cell may end by itself meanwhile, and the signal must not meet the next one.
+            if not (client.wait(reply.fileno(), _GRACE) and client.wait(sent, _GRACE)):
+                self.close()
+        finally:
+            os.close(sent)
 
     def _ended(self) -> Exception:
         """The error for an interpreter that has ended, or whose sandbox has."""
