@@ -18,6 +18,7 @@ QUESTIONS = {
     "memory": "kernel memory of a namespace of each type, in slabs and charged to its maker",
     "mount": "a mount namespace by its mounts, and a mount by the namespaces that share it",
     "network": "latency and throughput over loopback, veth, a bridge, a router, and NAT",
+    "pages": "a page of memory touched, by the control group that it is charged to",
     "scale": "a namespace more, and a look at them all, with 1, 10, 100, 1000 of them standing",
     "syscall": "getpid, clocks, stat, openat: outside, inside, and where it makes a difference",
     "tools": "true in namespaces, start to exit, by unshare, bwrap, firejail, runc, podman, …",
