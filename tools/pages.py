@@ -100,8 +100,7 @@ def map_page(directory: Path) -> str:
 
 def glossary_page(directory: Path) -> str:
     """The words of the glossary as one page, to whose headings links can lead."""
-    head, *entries = _sources(directory / WORDS)
-    return "\n\n".join([_joined(head, f"[map of the course]({MAP})"), *entries]) + "\n"
+    return "\n\n".join(_sources(directory / WORDS)) + "\n"
 
 
 def generated(directory: Path) -> dict[Path, str]:
