@@ -129,12 +129,12 @@ class LimitGroups:
 def _keep(told: int) -> NoReturn:
     """As the keeper: when the agent has ended, remove the groups that it may have left behind."""
     try:
+        syscalls.set_name(b"nsedu-keeper")
         os.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         child.close_others({told})
-        syscalls.set_name(b"nsedu-keeper")
         sandboxes = b""
         while data := os.read(told, 65536):
             sandboxes += data

@@ -608,8 +608,9 @@ input()
 """)
     assert process.stdout is not None
     pids = {"notebook": process.pid, "agent": int(process.stdout.readline())}
-    names = {status(pid).get("Name"): pid for pid in children(pids["agent"])}
-    pids["keeper"] = names["nsedu-keeper"]
+    # Which is a fork of the agent's, until it has given itself its name.
+    assert eventually(lambda: any(map(is_keeper, children(pids["agent"]))))
+    pids["keeper"] = next(filter(is_keeper, children(pids["agent"])))
     assert len(groups(process.pid)) == 3
     for party in killed.split():
         os.kill(pids[party], signal.SIGKILL)
