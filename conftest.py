@@ -146,8 +146,6 @@ def _cell_needs(of: NotebookNode) -> list[str]:
 def _missing(needs: frozenset[str]) -> dict[str, str]:
     if not needs:
         return {}
-    from nsedu.doctor import (
-        missing,
-    )  # only where asked for: the tests of the floors below run first
+    from nsedu.requirements import missing
 
     return missing(sorted(needs))

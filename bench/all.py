@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nsedu.measure import report
-from nsedu.measure.result import Result
-from nsedu.sampling import QUESTIONS
+from nsedu.measurement import report
+from nsedu.measurement.questions import QUESTIONS
+from nsedu.measurement.result import Result
 
 failed: list[str] = []
 

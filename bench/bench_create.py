@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 from compiled import compiled
-from nsedu import nstypes
+from nsedu.kernel import namespace_types
 
-FLAGS = {"none": 0, **{kind.name: int(kind.flag) for kind in nstypes.CATALOGUE}}
+FLAGS = {"none": 0, **{kind.name: int(kind.flag) for kind in namespace_types.CATALOGUE}}
 RUNS = 3
 ROUNDS = 150
 
@@ -37,13 +37,13 @@ def run(program: str) -> None:
     for name, one, two in zip(FLAGS, before, after, strict=True):
         peer, row = statistics.median(one + two), rows[name]
         fits = abs(row["median"] - peer) <= 0.25 * peer + 2
-        within += fits and name in nstypes.NAMES
+        within += fits and name in namespace_types.NAMES
         print(
             f"{name:7} {row['median']:7.1f} µs ({row['low']:.1f} – {row['high']:.1f})"
             f"   in C {peer:7.1f} µs   difference {row['median'] - peer:+6.1f} µs"
             f"   {'within' if fits else 'not within'} 25 % + 2 µs"
         )
-    print(f"{within} of the {len(nstypes.NAMES)} types are within 25 % + 2 µs")
+    print(f"{within} of the {len(namespace_types.NAMES)} types are within 25 % + 2 µs")
 
 
 def main() -> None:

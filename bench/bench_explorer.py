@@ -23,7 +23,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 SHOW = """\
 import json, pathlib, time
 import nsedu as ns
-from nsedu.widgets.explorer.widget import ExplorerWidget
+from nsedu.notebook.widgets.explorer.widget import ExplorerWidget
 
 looks, look = [], ExplorerWidget.look
 

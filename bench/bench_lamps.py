@@ -8,9 +8,9 @@ import statistics
 import time
 
 import nsedu as ns
-from nsedu.doctor import missing
-from nsedu.exercises import EXERCISES, Exercise
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, Exercise
+from nsedu.learning.exercises.model import world
+from nsedu.requirements import missing
 
 BOUND = 10  # ms that a check may take
 ROUNDS = 30

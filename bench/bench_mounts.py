@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 import nsedu as ns
-from nsedu import syscalls
+from nsedu.kernel import syscalls
 
 SIZES = (500, 1000, 2000, 4000)
 COPIES = 10

@@ -21,10 +21,10 @@ from functools import partial
 from pathlib import Path
 
 import nsedu as ns
-from nsedu.client import environment
-from nsedu.sampling import network
-from nsedu.sampling.operations import Operation
-from nsedu.sampling.worker import rounds_of
+from nsedu.measurement.questions import network
+from nsedu.measurement.sampler.operations import Operation
+from nsedu.measurement.sampler.worker import rounds_of
+from nsedu.sandbox.agent_client import environment
 
 RUNS = 3
 ROUNDS = 25

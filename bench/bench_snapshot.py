@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from compiled import compiled
-from nsedu.snapshot import snapshot
+from nsedu.observe.snapshot import snapshot
 from paired import compare, like_a_notebook
 
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from nsedu.measure import Result, measure
-from nsedu.measure.statistics import Estimate, median, ratio
-from nsedu.sampling import create
-from nsedu.sampling.operations import Operation
-from nsedu.sampling.worker import rounds_of
+from nsedu.measurement.measure import Result, measure
+from nsedu.measurement.questions import create
+from nsedu.measurement.sampler.operations import Operation
+from nsedu.measurement.sampler.worker import rounds_of
+from nsedu.measurement.statistics import Estimate, median, ratio
 
 if TYPE_CHECKING:
-    from nsedu.sampling.operations import Sample
+    from nsedu.measurement.sampler.operations import Sample
 
 REPEATS = 200
 ROUNDS = 80

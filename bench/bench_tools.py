@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from nsedu.sampling import tools
-from nsedu.sampling.operations import Operation
-from nsedu.sampling.runtimes import RUNTIMES, TRUE
-from nsedu.sampling.worker import rounds_of
+from nsedu.measurement.questions import tools
+from nsedu.measurement.runtimes.runtimes import RUNTIMES, TRUE
+from nsedu.measurement.sampler.operations import Operation
+from nsedu.measurement.sampler.worker import rounds_of
 
 RUNS = 3
 ROUNDS = 40

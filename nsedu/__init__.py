@@ -15,44 +15,44 @@ import os
 import sys
 import types
 
-TYPE_CHECKING = False  # see agent.py, "Light"
+TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
     from typing import Any
 
-    from nsedu.cable import cable
-    from nsedu.claims import ClaimFailed, claim, expect
-    from nsedu.client import shutdown
-    from nsedu.course import catalogue, course
-    from nsedu.doctor import Report, doctor
-    from nsedu.draw import Picture
-    from nsedu.errors import NamespaceError
-    from nsedu.exercises import answer, broken, check, exercise
-    from nsedu.explore import explore
-    from nsedu.guide import help
-    from nsedu.look.cgroup_tree import cgroup_tree
-    from nsedu.look.clocks import clocks
-    from nsedu.look.eyes import eyes
-    from nsedu.look.idmap import idmap
-    from nsedu.look.ipc import ipc
-    from nsedu.look.live import compare, diff, hierarchy, matrix, tree
-    from nsedu.look.mounts import mounts
-    from nsedu.look.ownership import ownership
-    from nsedu.look.pids import pids
-    from nsedu.look.topology import topology
-    from nsedu.look.why_alive import why_alive
-    from nsedu.measure import measure
-    from nsedu.nstypes import NAMES as TYPES
-    from nsedu.output import OutputTooLong
-    from nsedu.predict import predict
-    from nsedu.process import CommandFailed, CommandTimedOut
-    from nsedu.progress import progress
-    from nsedu.quiz import quiz
-    from nsedu.records import Snapshot
-    from nsedu.sandbox import Sandbox
-    from nsedu.snapshot import snapshot
-    from nsedu.solved import reset_progress
-    from nsedu.terminal import terminal
-    from nsedu.unavailable import needs
+    from nsedu.draw.picture import Picture
+    from nsedu.errors.namespace_error import NamespaceError
+    from nsedu.kernel.namespace_types import NAMES as TYPES
+    from nsedu.learning.claims import ClaimFailed, claim, expect
+    from nsedu.learning.course_map import catalogue, course
+    from nsedu.learning.exercises import answer, broken, check, exercise
+    from nsedu.learning.progress_map import progress
+    from nsedu.learning.progress_store import reset_progress
+    from nsedu.measurement.measure import measure
+    from nsedu.notebook.explorer import explore
+    from nsedu.notebook.guide import help
+    from nsedu.notebook.prediction import predict
+    from nsedu.notebook.quiz import quiz
+    from nsedu.notebook.terminal import terminal
+    from nsedu.notebook.unavailable import needs
+    from nsedu.observe.records import Snapshot
+    from nsedu.observe.snapshot import snapshot
+    from nsedu.pictures.cgroup_tree import cgroup_tree
+    from nsedu.pictures.clocks import clocks
+    from nsedu.pictures.eyes import eyes
+    from nsedu.pictures.idmap import idmap
+    from nsedu.pictures.ipc import ipc
+    from nsedu.pictures.live import compare, diff, hierarchy, matrix, tree
+    from nsedu.pictures.mounts import mounts
+    from nsedu.pictures.ownership import ownership
+    from nsedu.pictures.pids import pids
+    from nsedu.pictures.topology import topology
+    from nsedu.pictures.why_alive import why_alive
+    from nsedu.requirements import Report, doctor
+    from nsedu.sandbox.agent_client import shutdown
+    from nsedu.sandbox.output import OutputTooLong
+    from nsedu.sandbox.process import CommandFailed, CommandTimedOut
+    from nsedu.sandbox.sandbox import Sandbox
+    from nsedu.sandbox.veth import cable
 
 __version__ = "0.1.0"
 
@@ -106,52 +106,52 @@ __all__ = [
 ]
 
 _HOME = {
-    "ClaimFailed": "claims",
-    "CommandFailed": "process",
-    "CommandTimedOut": "process",
-    "NamespaceError": "errors",
-    "OutputTooLong": "output",
-    "Picture": "draw",
-    "Report": "doctor",
-    "Sandbox": "sandbox",
-    "Snapshot": "records",
-    "TYPES": "nstypes",
-    "answer": "exercises",
-    "broken": "exercises",
-    "cable": "cable",
-    "catalogue": "course",
-    "cgroup_tree": "look.cgroup_tree",
-    "check": "exercises",
-    "claim": "claims",
-    "clocks": "look.clocks",
-    "compare": "look.live",
-    "course": "course",
-    "diff": "look.live",
-    "doctor": "doctor",
-    "exercise": "exercises",
-    "expect": "claims",
-    "explore": "explore",
-    "eyes": "look.eyes",
-    "help": "guide",
-    "hierarchy": "look.live",
-    "idmap": "look.idmap",
-    "ipc": "look.ipc",
-    "matrix": "look.live",
-    "measure": "measure",
-    "mounts": "look.mounts",
-    "needs": "unavailable",
-    "ownership": "look.ownership",
-    "pids": "look.pids",
-    "predict": "predict",
-    "progress": "progress",
-    "quiz": "quiz",
-    "reset_progress": "solved",
-    "shutdown": "client",
-    "snapshot": "snapshot",
-    "terminal": "terminal",
-    "topology": "look.topology",
-    "tree": "look.live",
-    "why_alive": "look.why_alive",
+    "ClaimFailed": "learning.claims",
+    "CommandFailed": "sandbox.process",
+    "CommandTimedOut": "sandbox.process",
+    "NamespaceError": "errors.namespace_error",
+    "OutputTooLong": "sandbox.output",
+    "Picture": "draw.picture",
+    "Report": "requirements",
+    "Sandbox": "sandbox.sandbox",
+    "Snapshot": "observe.records",
+    "TYPES": "kernel.namespace_types",
+    "answer": "learning.exercises",
+    "broken": "learning.exercises",
+    "cable": "sandbox.veth",
+    "catalogue": "learning.course_map",
+    "cgroup_tree": "pictures.cgroup_tree",
+    "check": "learning.exercises",
+    "claim": "learning.claims",
+    "clocks": "pictures.clocks",
+    "compare": "pictures.live",
+    "course": "learning.course_map",
+    "diff": "pictures.live",
+    "doctor": "requirements",
+    "exercise": "learning.exercises",
+    "expect": "learning.claims",
+    "explore": "notebook.explorer",
+    "eyes": "pictures.eyes",
+    "help": "notebook.guide",
+    "hierarchy": "pictures.live",
+    "idmap": "pictures.idmap",
+    "ipc": "pictures.ipc",
+    "matrix": "pictures.live",
+    "measure": "measurement.measure",
+    "mounts": "pictures.mounts",
+    "needs": "notebook.unavailable",
+    "ownership": "pictures.ownership",
+    "pids": "pictures.pids",
+    "predict": "notebook.prediction",
+    "progress": "learning.progress_map",
+    "quiz": "notebook.quiz",
+    "reset_progress": "learning.progress_store",
+    "shutdown": "sandbox.agent_client",
+    "snapshot": "observe.snapshot",
+    "terminal": "notebook.terminal",
+    "topology": "pictures.topology",
+    "tree": "pictures.live",
+    "why_alive": "pictures.why_alive",
 }
 
 
@@ -159,7 +159,7 @@ class _Module(types.ModuleType):
     """A module of the package, which says what was meant when it is called, as in ns.sandbox()."""
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        from nsedu.meant import nearest
+        from nsedu.errors.suggestions import nearest
 
         close = nearest(self.__name__.rpartition(".")[2], __all__)
         asked = f"; did you mean nsedu.{close}?" if close else ""
@@ -186,9 +186,9 @@ class _Package(_Module):
 sys.modules[__name__].__class__ = _Package
 
 if "IPython" in sys.modules:
-    from nsedu import brief
+    from nsedu.errors import short_tracebacks
 
-    brief.watch()
+    short_tracebacks.watch()
 
 for _stream in (sys.stdout, sys.stderr):
     # On a terminal without UTF-8 a ✔ is written as \\u2714; strict, it would be an error.
@@ -213,7 +213,7 @@ def _no_attribute(name: str) -> AttributeError:
     close = next((known for known in __all__ if known.casefold() == name.casefold()), "")
     # Programs ask for names with an underscore, and Python for a module before it loads it.
     if not close and not name.startswith("_") and not any(map(os.path.exists, _files(name))):
-        from nsedu.meant import nearest
+        from nsedu.errors.suggestions import nearest
 
         close = nearest(name, __all__)
         what += "" if close else "; nsedu.help() says what there is"
@@ -231,13 +231,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """Register the magics; called by ``%load_ext nsedu``."""
-    from nsedu.magics import register
+    from nsedu.notebook.magics import register
 
     register(ipython)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Take the magics back; called by ``%unload_ext nsedu``."""
-    from nsedu.magics import unregister
+    from nsedu.notebook.magics import unregister
 
     unregister(ipython)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from nsedu.clean import clean
-from nsedu.nstypes import NAMES
-from nsedu.sampling import QUESTIONS
+from nsedu.kernel.namespace_types import NAMES
+from nsedu.measurement.questions import QUESTIONS
+from nsedu.printable import clean
 
 if TYPE_CHECKING:
     from nsedu.table import Table
@@ -83,7 +83,7 @@ def _show(table: Table) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from nsedu.doctor import doctor
+    from nsedu.requirements import doctor
 
     report = doctor()
     if options.json:
@@ -95,9 +95,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _ls(options: argparse.Namespace) -> int:
-    from nsedu.draw.names import unread
-    from nsedu.records import rows
-    from nsedu.snapshot import snapshot
+    from nsedu.draw.labels import unread
+    from nsedu.observe.records import rows
+    from nsedu.observe.snapshot import snapshot
 
     found = snapshot("machine", deep=True)
     listed = rows(found, options.type)
@@ -125,9 +125,9 @@ def _ls(options: argparse.Namespace) -> int:
 
 
 def _tree(options: argparse.Namespace) -> int:
-    from nsedu.look import live
-    from nsedu.procfs import parse_stat, read
-    from nsedu.snapshot import check_proc, look
+    from nsedu.kernel.procfs import parse_stat, read
+    from nsedu.observe.snapshot import check_proc, look
+    from nsedu.pictures import live
 
     check_proc(numbered=False)
     shell = parse_stat(read("/proc/self/stat"))[1]  # by the number that /proc here has for it
@@ -154,7 +154,8 @@ def _seconds(text: str) -> float:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from nsedu.measure import measure, report
+    from nsedu.measurement import report
+    from nsedu.measurement.measure import measure
 
     if options.compare:
         try:
@@ -181,7 +182,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _exercises(_: argparse.Namespace) -> int:
-    from nsedu.exercises import EXERCISES
+    from nsedu.learning.exercises import EXERCISES
 
     for exercise in EXERCISES.values():
         print(f"{exercise.id:<8} {exercise.title}")
@@ -189,7 +190,7 @@ def _exercises(_: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from nsedu.exercises import EXERCISES, verdict
+    from nsedu.learning.exercises import EXERCISES, verdict
 
     if options.id not in EXERCISES:
         print(
@@ -200,20 +201,20 @@ def _check(options: argparse.Namespace) -> int:
     result = verdict(options.id)
     print(result)
     if result.solved:
-        from nsedu.solved import record
+        from nsedu.learning.progress_store import record
 
         record(options.id)
     return 0 if result.solved else 1
 
 
 def _progress(options: argparse.Namespace) -> int:
-    from nsedu import solved
-    from nsedu.progress import progress
+    from nsedu.learning import progress_store
+    from nsedu.learning.progress_map import progress
 
     if options.reset:
-        solved.reset_progress()
+        progress_store.reset_progress()
     elif options.json:
-        print(json.dumps({id: asdict(entry) for id, entry in solved.all_solved().items()}))
+        print(json.dumps({id: asdict(entry) for id, entry in progress_store.all_solved().items()}))
     else:
         _show(progress())
     return 0
@@ -236,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after the program's name; those of the process unless given.
     """
-    from nsedu.errors import NamespaceError
+    from nsedu.errors.namespace_error import NamespaceError
 
     options = parser().parse_args(arguments)
     try:

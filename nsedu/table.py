@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Sequence
 
-from nsedu.clean import clean
+from nsedu.printable import clean
 
 
 class Table:

@@ -17,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import nsedu
-from nsedu import NamespaceError, Sandbox, client
-from nsedu.cells import byhand, cell, repl
+from nsedu import NamespaceError, Sandbox
+from nsedu.notebook.cells import byhand, interpreter, python_cell
+from nsedu.sandbox import agent_client
 
 
 def children() -> list[int]:
@@ -36,7 +37,7 @@ def descriptors() -> list[str]:
 
 
 def below_agent() -> list[str]:
-    agent = client.agent().process.pid
+    agent = agent_client.agent().process.pid
     return Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
 
 
@@ -67,7 +68,7 @@ def use(how: str, box: Sandbox, limits: bool) -> None:
     elif how == "call":
         box.call(time.sleep, 0.02)
     elif how == "repl":
-        repl.of(box).run("import time; time.sleep(0.02)", 10)
+        interpreter.of(box).run("import time; time.sleep(0.02)", 10)
     elif how == "byhand":
         byhand.run("unshare(CLONE_NEWUSER | CLONE_NEWUTS)")
     elif how == "explore":
@@ -113,11 +114,11 @@ def main(seed: str, limits: bool) -> None:
                 use(how, box, limits)
         except KeyboardInterrupt:
             pass
-        except (NamespaceError, cell.CellFailed) as error:
+        except (NamespaceError, python_cell.CellFailed) as error:
             how = f"{how}: {type(error).__name__} {error}"
         while True:
             try:
-                repl.of(box)  # these two start again what an interrupt has ended
+                interpreter.of(box)  # these two start again what an interrupt has ended
                 nsedu.topology(box)
                 now = settled(before)
                 break

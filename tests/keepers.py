@@ -366,7 +366,7 @@ def report(answer: dict[str, Any]) -> None:
 
 
 def look(name: str) -> None:
-    from nsedu.snapshot import snapshot
+    from nsedu.observe.snapshot import snapshot
 
     keeper = subprocess.Popen(
         [sys.executable, __file__, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

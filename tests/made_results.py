@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsedu.measure.result import Measured, Result
+from nsedu.measurement.result import Measured, Result
 
 MACHINE = {
     "kernel": "6.1.0", "build": "#1 SMP", "machine": "x86_64", "cpu": "A Processor", "cores": 2,

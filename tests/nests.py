@@ -179,8 +179,8 @@ def lsns() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    from nsedu.records import rows
-    from nsedu.snapshot import snapshot
+    from nsedu.observe.records import rows
+    from nsedu.observe.snapshot import snapshot
 
     with built(json.loads(sys.argv[1])) as pid:
         family = below(pid)

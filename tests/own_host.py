@@ -43,8 +43,9 @@ def left_by(code: str, settle: float = 0.1, timeout: float = 280) -> dict[str, A
 
 def enter() -> None:
     """Move this process, which has one thread, into a mount, network, UTS and IPC namespace."""
-    from nsedu import build, syscalls
-    from nsedu.nstypes import CloneFlag
+    from nsedu.agent import first_process
+    from nsedu.kernel import syscalls
+    from nsedu.kernel.namespace_types import CloneFlag
 
     flags = CloneFlag.NEWNS | CloneFlag.NEWNET | CloneFlag.NEWUTS | CloneFlag.NEWIPC
     if os.geteuid() == 0:
@@ -73,7 +74,7 @@ def enter() -> None:
         syscalls.mount(str(copy), path, None, syscalls.MS_BIND)
     with suppress(OSError):  # a machine without POSIX message queues as files
         syscalls.mount("mqueue", "/dev/mqueue", "mqueue")
-    build.lo_up()
+    first_process.lo_up()
     if os.geteuid() != 0:
         syscalls.capset(0, 0, 0)
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)

@@ -23,8 +23,10 @@ import tqdm.auto  # noqa: F401  (it may start a process of its own)
 
 import nsedu
 from awaiting import eventually
-from nsedu import TYPES, CommandFailed, CommandTimedOut, NamespaceError, Sandbox, client
-from nsedu.cells import byhand, cell, repl
+from nsedu import TYPES, CommandFailed, CommandTimedOut, NamespaceError, Sandbox
+from nsedu.notebook.cells import byhand, python_cell
+from nsedu.notebook.cells import interpreter as repl
+from nsedu.sandbox import agent_client
 
 # Both escape from the session and the parent of the command that starts them.
 DAEMONS = (
@@ -82,7 +84,7 @@ class Player:
             os.environ["NSEDU_PLAYED_IN"] = f"<{name}>"
         try:
             self.use_by(way, self.boxes[name])
-        except (CommandTimedOut, CommandFailed, cell.CellFailed):
+        except (CommandTimedOut, CommandFailed, python_cell.CellFailed):
             pass
         except (NamespaceError, ValueError):  # or of something beside it, or of another one
             self.check(name)
@@ -144,10 +146,10 @@ class Player:
         self.boxes.clear()
         self.kept.clear()
         Sandbox("uts").close()  # after which a new agent has started, too
-        pid = client.agent().process.pid
+        pid = agent_client.agent().process.pid
         eventually(lambda: not held_by(pid) - agent, 10)
         left = {"agent": held_by(pid) - agent}
-        client.shutdown()
+        agent_client.shutdown()
         left["notebook"] = held_by(os.getpid()) - notebook
         print(json.dumps(left), flush=True)
 
@@ -165,7 +167,7 @@ def held_by(pid: int) -> Counter[str]:
 def main(seed: str, limits: bool) -> None:
     before = held_by(os.getpid())
     Sandbox("uts").close()
-    fresh = held_by(client.agent().process.pid)
+    fresh = held_by(agent_client.agent().process.pid)
     player = Player(seed, limits)
     player.play()
     sys.stdin.readline()

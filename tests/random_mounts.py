@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from nsedu import Sandbox, syscalls
+from nsedu import Sandbox
+from nsedu.kernel import syscalls
 
 DIRECTORIES = ["/mnt", "/mnt/a", "/mnt/a/b", "/mnt/c", "/mnt/with blank"]
 PROPAGATION = {

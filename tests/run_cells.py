@@ -17,9 +17,9 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 import nsedu
-from nsedu.observe import places, scan
+from nsedu.observe import process_scan, viewpoints
 
-for module in (places, scan):
+for module in (viewpoints, process_scan):
     module.own_role = lambda: "this notebook"  # though no Jupyter kernel runs the cells
 
 

@@ -8,8 +8,8 @@ import os
 import struct
 from collections.abc import Iterable
 
-from nsedu import syscalls
-from nsedu.nstypes import CATALOGUE
+from nsedu.kernel import syscalls
+from nsedu.kernel.namespace_types import CATALOGUE
 
 ALL = sum(kind.flag for kind in CATALOGUE)
 NEWTIME = 0x80  # in clone(2) a bit of the signal, so it can be forbidden to unshare(2) alone

@@ -12,8 +12,8 @@ import pytest
 
 import nsedu
 from nsedu import NamespaceError, Sandbox
-from nsedu.measure import Result
-from nsedu.measure.result import Measured
+from nsedu.measurement.measure import Result
+from nsedu.measurement.result import Measured
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
 

@@ -9,7 +9,8 @@ from typing import NoReturn
 
 import pytest
 
-from nsedu import Sandbox, birth, wire
+from nsedu import Sandbox
+from nsedu.agent import birth, wire
 
 pytestmark = pytest.mark.needs("userns", "uts", "ipc", "mnt")
 

@@ -22,21 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awaiting import ended
-from nsedu import (
-    CommandFailed,
-    NamespaceError,
-    Sandbox,
-    child,
-    client,
-    messages,
-    nstypes,
-    plain,
-    syscalls,
-    wire,
-)
-from nsedu.cells import cell, repl
-from nsedu.process import Process
-from nsedu.raised import RaisedInside
+from nsedu import CommandFailed, NamespaceError, Sandbox
+from nsedu.agent import commands, plain_data, protocol, wire
+from nsedu.agent.raised import RaisedInside
+from nsedu.kernel import namespace_types, syscalls
+from nsedu.notebook.cells import interpreter, python_cell
+from nsedu.sandbox import agent_client
+from nsedu.sandbox.process import Process
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid", "mnt", "net")
 
@@ -66,13 +58,13 @@ def box(neighbour: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def agent() -> Iterator[client.Agent]:
+def agent() -> Iterator[agent_client.Agent]:
     """The agent, which must outlive the test."""
-    found = client.agent()
+    found = agent_client.agent()
     with Sandbox("uts") as innocent:
         yield found
         assert innocent.run("echo alive").stdout == "alive\n"
-    assert client.agent() is found
+    assert agent_client.agent() is found
 
 
 # Results
@@ -100,7 +92,7 @@ def raise_evil() -> None:
 
 
 def endless() -> None:
-    write_result(b"[" * (plain.LONGEST + (1 << 20)))
+    write_result(b"[" * (plain_data.LONGEST + (1 << 20)))
 
 
 HOSTILE: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
@@ -205,7 +197,7 @@ GARBAGE: dict[str, tuple[list[bytes], list[str], list[int]]] = {
 
 @pytest.mark.parametrize("case", GARBAGE)
 def test_a_first_process_taken_over_ends_its_sandbox_and_nothing_else(
-    box: Sandbox, case: str, bystander: Process, agent: client.Agent
+    box: Sandbox, case: str, bystander: Process, agent: agent_client.Agent
 ) -> None:
     other = box.popen(["sleep", "1000"])
     with pytest.raises(NamespaceError) as caught:
@@ -221,7 +213,7 @@ def test_a_first_process_taken_over_ends_its_sandbox_and_nothing_else(
 
 
 def test_killing_a_first_process_that_lied_kills_nobody_else(
-    box: Sandbox, bystander: Process, agent: client.Agent
+    box: Sandbox, bystander: Process, agent: agent_client.Agent
 ) -> None:
     """It once named another's network namespace as its own: everybody in it was killed."""
     with contextlib.suppress(NamespaceError):
@@ -232,7 +224,7 @@ def test_killing_a_first_process_that_lied_kills_nobody_else(
 
 
 def test_a_member_of_a_pod_that_lies_about_another_kills_nobody_outside(
-    box: Sandbox, bystander: Process, agent: client.Agent
+    box: Sandbox, bystander: Process, agent: agent_client.Agent
 ) -> None:
     """A sandbox in a shared pid namespace is told by its namespaces, which its maker looks at."""
     with Sandbox("net", join=box) as member:
@@ -262,18 +254,18 @@ def test_the_maker_sees_only_namespaces_that_are_not_its_own() -> None:
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(OSError):
-            syscalls.unshare(nstypes.flags(["user", "uts"]))
+            syscalls.unshare(namespace_types.flags(["user", "uts"]))
             os.write(ready[1], b"!")
             os.read(go[0], 1)
         os._exit(0)
     assert os.read(ready[0], 1) == b"!"
-    found = child.namespaces_of(pid, nstypes.NAMES)
+    found = commands.namespaces_of(pid, namespace_types.NAMES)
     assert [kind for kind, _ in found] == ["uts", "user"]
     for _, fd in found:
         os.close(fd)
     os.write(go[1], b"!")
     os.waitpid(pid, 0)
-    assert child.namespaces_of(pid, nstypes.NAMES) == []
+    assert commands.namespaces_of(pid, namespace_types.NAMES) == []
     for fd in (*ready, *go):
         os.close(fd)
 
@@ -313,7 +305,7 @@ REQUESTS: dict[str, Callable[[Sandbox], object]] = {
     "call": lambda box: box.call(os.getpid),
     "popen": lambda box: box.popen(["true"]).communicate(timeout=5),
     "make": lambda box: box.sandbox("uts", timeout=5),
-    "interpret": lambda box: repl.Interpreter(box).run("1", 5),
+    "interpret": lambda box: interpreter.Interpreter(box).run("1", 5),
 }
 
 
@@ -332,7 +324,7 @@ def open_files(bystander: Process) -> Iterator[dict[str, int]]:
 @pytest.mark.parametrize("request_", REQUESTS)
 @pytest.mark.parametrize("file", ["bystander", "notebook", "null", "fifo"])
 def test_a_process_that_a_server_did_not_start_is_not_believed(
-    box: Sandbox, open_files: dict[str, int], request_: str, file: str, agent: client.Agent
+    box: Sandbox, open_files: dict[str, int], request_: str, file: str, agent: agent_client.Agent
 ) -> None:
     fds = [open_files[file]]
     with (
@@ -357,7 +349,7 @@ def test_a_wrong_answer_is_one_sentence(box: Sandbox, request_: str, data: bytes
         REQUESTS[request_](box)
 
 
-words = st.sampled_from([name.encode() for name in messages.TABLE] + [b"own", b""])
+words = st.sampled_from([name.encode() for name in protocol.TABLE] + [b"own", b""])
 fields = st.lists(st.integers(-1, 300).map(lambda n: b"%d" % n) | st.binary(max_size=5), max_size=4)
 answer = st.tuples(words, fields).map(lambda parts: b"\0".join([parts[0], *parts[1]]))
 
@@ -365,13 +357,13 @@ answer = st.tuples(words, fields).map(lambda parts: b"\0".join([parts[0], *parts
 @settings(deadline=None, max_examples=int(os.environ.get("NSEDU_EXAMPLES", "25")))
 @given(st.sampled_from(sorted(REQUESTS)), st.lists(st.tuples(answer, st.booleans()), max_size=4))
 def test_no_answer_does_more_than_raise(name: str, answers: list[tuple[bytes, bool]]) -> None:
-    client.agent()  # it stays
+    agent_client.agent()  # it stays
     before = len(os.listdir("/proc/self/fd"))
     with Sandbox("uts", name="evil") as box:
         said: Answers = [(data, [box._pidfd] if with_fd else []) for data, with_fd in answers]
         with (
             hostile_server(box, said),
-            contextlib.suppress(NamespaceError, CommandFailed, TypeError, cell.CellFailed),
+            contextlib.suppress(NamespaceError, CommandFailed, TypeError, python_cell.CellFailed),
         ):
             REQUESTS[name](box)
     if len(os.listdir("/proc/self/fd")) != before:
@@ -382,13 +374,13 @@ def test_no_answer_does_more_than_raise(name: str, answers: list[tuple[bytes, bo
 def test_a_server_that_reads_nothing_does_not_stall_the_notebook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client, "PATIENCE", 1)
+    monkeypatch.setattr(agent_client, "PATIENCE", 1)
     with Sandbox("uts") as box:
         os.kill(box.pid, signal.SIGSTOP)
         try:
             with pytest.raises(NamespaceError, match="did not finish within 1 s"):
                 for _ in range(10_000):
-                    client.request(
+                    agent_client.request(
                         box._control, {"op": "end", "id": "none", "force": False}
                     ).close()
         finally:
@@ -401,16 +393,17 @@ def test_a_server_that_reads_nothing_does_not_stall_the_notebook(
 @pytest.mark.parametrize(
     "said",
     [
-        b"{}", b"[]", b"\xff", b"[" * 10_000, b'{"said":"a"}', plain.dumps(True, None),
-        plain.dumps(True, {"said": 1, "lines": [], "why": ""}), plain.dumps(False, ValueError()),
-        plain.dumps(True, {"said": "a", "lines": [1], "why": ""}),
-        plain.dumps(True, {"said": "a", "lines": "abc", "why": ""}),
-        plain.dumps(True, {"said": "a", "lines": [], "why": None, "more": 1}),
+        b"{}", b"[]", b"\xff", b"[" * 10_000, b'{"said":"a"}', plain_data.dumps(True, None),
+        plain_data.dumps(True, {"said": 1, "lines": [], "why": ""}),
+        plain_data.dumps(False, ValueError()),
+        plain_data.dumps(True, {"said": "a", "lines": [1], "why": ""}),
+        plain_data.dumps(True, {"said": "a", "lines": "abc", "why": ""}),
+        plain_data.dumps(True, {"said": "a", "lines": [], "why": None, "more": 1}),
     ],
     ids=lambda said: said[:30].decode("latin-1"),
 )  # fmt: skip
 def test_an_error_that_is_none_is_one_sentence(said: bytes) -> None:
-    assert "what the cell's process sent as its error is none" in str(cell.failure(said))
+    assert "what the cell's process sent as its error is none" in str(python_cell.failure(said))
 
 
 def test_a_cell_that_writes_its_own_error_ends_in_a_sentence(box: Sandbox) -> None:
@@ -418,6 +411,6 @@ def test_a_cell_that_writes_its_own_error_ends_in_a_sentence(box: Sandbox) -> No
         "import os\nfor fd in range(3, 40):\n"
         '    try: os.write(fd, b\'{"said": [1], "__class__": 2}\')\n    except OSError: pass'
     )
-    with pytest.raises((cell.CellFailed, NamespaceError)) as caught:
-        repl.of(box).run(code, 10)
+    with pytest.raises((python_cell.CellFailed, NamespaceError)) as caught:
+        interpreter.of(box).run(code, 10)
     assert "Traceback" not in str(caught.value)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nsedu import bounded
+from nsedu.kernel import bounded_waits
 
 
 def child(seconds: float, group: bool = False) -> int:
@@ -23,13 +23,13 @@ def child(seconds: float, group: bool = False) -> int:
 
 
 def test_a_child_that_ends_is_reaped_with_its_status() -> None:
-    assert os.waitstatus_to_exitcode(bounded.reap(child(0), 30)) == 3
+    assert os.waitstatus_to_exitcode(bounded_waits.reap(child(0), 30)) == 3
 
 
 @pytest.mark.parametrize("group", [False, True])
 def test_a_child_that_takes_too_long_is_killed(group: bool) -> None:
     pid = child(1000, group)
-    assert bounded.reap(pid, 0, group) == signal.SIGKILL
+    assert bounded_waits.reap(pid, 0, group) == signal.SIGKILL
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -41,24 +41,24 @@ def test_a_child_is_awaited_without_a_descriptor_where_there_is_none_left(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(os, "pidfd_open", full)
-    assert os.waitstatus_to_exitcode(bounded.reap(child(0.02), 30)) == 3
-    assert bounded.reap(child(1000), 0) == signal.SIGKILL
+    assert os.waitstatus_to_exitcode(bounded_waits.reap(child(0.02), 30)) == 3
+    assert bounded_waits.reap(child(1000), 0) == signal.SIGKILL
 
 
 def test_a_child_that_somebody_else_has_reaped_is_no_error() -> None:
     pid = child(0)
     os.waitpid(pid, 0)
-    assert bounded.reap(pid, 30) == signal.SIGKILL
+    assert bounded_waits.reap(pid, 30) == signal.SIGKILL
 
 
 def test_one_that_does_not_end_although_it_is_killed_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bounded, "KILLED", 0.0)
+    monkeypatch.setattr(bounded_waits, "KILLED", 0.0)
     pid = child(1000)
     kill = os.kill
     monkeypatch.setattr(os, "kill", lambda *_: None)
     with pytest.raises(TimeoutError, match="did not end although it was killed"):
-        bounded.reap(pid, 0)
+        bounded_waits.reap(pid, 0)
     kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

@@ -17,16 +17,16 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 import refresh_notebooks as refresher
-from nsedu import brief
+from nsedu.errors import short_tracebacks
 
-HERE = str(Path(brief.__file__).parent)
+HERE = str(Path(short_tracebacks.__file__).parent.parent)
 
 
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
     """An IPython in which nsedu is imported, and no more."""
     made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-    brief.watch(made)
+    short_tracebacks.watch(made)
     made.run_cell("import nsedu as ns")
     try:
         yield made
@@ -73,7 +73,7 @@ def test_tb_still_shows_all_of_it(shell: InteractiveShell) -> None:
     shown(shell, "ns.check('uts1')")
     said, _ = shown(shell, "%tb")
     assert "Traceback (most recent call last)" in said and "find" in said
-    assert f"{HERE}/exercises" in said.replace("~", os.path.expanduser("~"))
+    assert f"{HERE}/learning/exercises" in said.replace("~", os.path.expanduser("~"))
 
 
 def test_an_error_of_the_learners_own_keeps_its_traceback(shell: InteractiveShell) -> None:
@@ -89,9 +89,9 @@ def test_what_a_function_raised_inside_keeps_its_traceback(shell: InteractiveShe
 
 def test_a_fault_of_ours_keeps_its_traceback(shell: InteractiveShell) -> None:
     """An operation failed in our code, which no raise statement of ours says."""
-    said, _ = shown(shell, "from nsedu import clean; clean.clean(7)")
+    said, _ = shown(shell, "from nsedu.printable import clean; clean(7)")
     assert "Traceback" in said
-    assert f"{HERE}/clean.py" in said.replace("~", os.path.expanduser("~"))
+    assert f"{HERE}/printable.py" in said.replace("~", os.path.expanduser("~"))
 
 
 @pytest.mark.parametrize(

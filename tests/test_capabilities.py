@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsedu.capabilities import NAMES, decode, words
+from nsedu.kernel.capabilities import NAMES, decode, words
 
 ALL = (1 << len(NAMES)) - 1
 

@@ -16,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import refresh_notebooks as refresher
-from nsedu.doctor import NEEDS
+from nsedu.requirements import NEEDS
 from ordinary_user import Learner
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from awaiting import ended, eventually
-from nsedu import NamespaceError, Sandbox, cgroups, client
-from nsedu.cgroups import Controller
+from nsedu import NamespaceError, Sandbox
+from nsedu.agent import cgroups
+from nsedu.agent.cgroups import Controller
+from nsedu.sandbox import agent_client
 
 live = pytest.mark.needs("userns", "cgroup-write")
 
@@ -307,7 +309,7 @@ def test_a_value_that_the_controller_does_not_take_is_explained() -> None:
 
 @live
 def test_the_keeper_ends_when_there_is_nothing_to_keep() -> None:
-    agent = client.agent().process.pid
+    agent = agent_client.agent().process.pid
     children = Path(f"/proc/{agent}/task/{agent}/children")
     with pytest.raises(NamespaceError):
         Sandbox("uts", limits={"pids": 1 << 40})
@@ -395,6 +397,6 @@ def test_a_group_of_version_two_named_after_a_sandbox_goes_with_it(end: str) -> 
     if end == "killed":
         box._agent.process.kill()
         box._agent.process.wait()
-        client.agent()  # the next one, before which the notebook clears up after the last
+        agent_client.agent()  # the next one, before which the notebook clears up after the last
     box.close()
     assert eventually(lambda: not group.exists())

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nsedu import Sandbox, child, syscalls
+from nsedu import Sandbox
+from nsedu.agent import commands
+from nsedu.kernel import syscalls
 
 pytestmark = pytest.mark.needs("userns", "mnt")
 
@@ -23,7 +25,7 @@ def test_a_made_up_proc_names_no_children() -> None:
         Path("/proc/self").symlink_to(str(os.getpid()))
         Path("/proc/thread-self").mkdir()
         Path("/proc/thread-self/children").write_text(f"{os.getppid()} 1 -1 {kid}\n")
-        children = child.children_of_self()
+        children = commands.children_of_self()
         os.kill(kid, 9)
         os.waitpid(kid, 0)
         assert list(children) == [kid]

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nsedu.claims import ClaimFailed, claim, expect
+from nsedu.learning.claims import ClaimFailed, claim, expect
 
 
 def test_a_claim_that_holds_is_ticked(capsys: pytest.CaptureFixture[str]) -> None:

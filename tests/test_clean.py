@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsedu.clean import clean
+from nsedu.printable import clean
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 import nsedu as ns
 from made_results import result
 from nsedu.cli import main
-from nsedu.exercises import EXERCISES
-from nsedu.measure import report
+from nsedu.learning.exercises import EXERCISES
+from nsedu.measurement import report
 
 KEYS = {"ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "netnsid", "pins"}
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from nsedu.client import ROOT
+from nsedu.sandbox.agent_client import ROOT
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid", "net", "mnt", "ipc")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.needs("userns", "uts", "pid", "net", "mnt", "ipc")
 USES = r"""
 import json, os, sys
 import nsedu as ns
-from nsedu.cells import byhand, repl, trace
+from nsedu.notebook.cells import byhand, interpreter as repl, trace
 
 told = {}
 

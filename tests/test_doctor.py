@@ -7,7 +7,7 @@ import json
 import pytest
 
 import nsedu as ns
-from nsedu.doctor import NEEDS, Report, Row, missing
+from nsedu.requirements import NEEDS, Report, Row, missing
 
 
 def test_there_is_a_row_for_each_type_in_catalogue_order() -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 REPORT = """\
 import os, pathlib, threading, time
 import nsedu as ns
-from nsedu.widgets.beat import beat
+from nsedu.notebook.widgets.polling import beat
 
 def report():
     while True:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsedu import TYPES, NamespaceError, Sandbox, errors, explain
-from nsedu.errors import Reason
-from nsedu.facts import facts as gather
+from nsedu import TYPES, NamespaceError, Sandbox
+from nsedu.errors import explain, namespace_error
+from nsedu.errors.namespace_error import Reason
+from nsedu.errors.process_facts import facts as gather
 
 PLAIN: dict[str, Any] = {
     "uid": 1000, "seccomp": 0, "no_new_privs": 0, "threads": 1, "cap_eff": 0,
@@ -177,8 +178,8 @@ def test_every_refusal_is_explained_in_sentences_whatever_is_known(
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_is_described_in_words(step: str) -> None:
-    assert " " in errors.describe(step)
-    assert "a IPC" not in errors.describe(step)
+    assert " " in namespace_error.describe(step)
+    assert "a IPC" not in namespace_error.describe(step)
 
 
 # The error itself
@@ -255,13 +256,14 @@ def test_a_chroot_is_seen(open_path: Path) -> None:
     (open_path / "proc").mkdir()
 
     def look() -> tuple[bool, str]:
-        from nsedu import explain, nstypes, syscalls
-        from nsedu.facts import facts as gather
+        from nsedu.errors import explain
+        from nsedu.errors.process_facts import facts as gather
+        from nsedu.kernel import namespace_types, syscalls
 
         syscalls.mount("proc", open_path / "proc", "proc")
         os.chroot(open_path)
         try:
-            syscalls.unshare(nstypes.CloneFlag.NEWUSER)
+            syscalls.unshare(namespace_types.CloneFlag.NEWUSER)
         except PermissionError as refused:
             facts = gather()
             return facts["chroot"], explain.explain("unshare user", refused.errno or 0, facts).rule
@@ -275,8 +277,8 @@ def test_a_chroot_is_seen(open_path: Path) -> None:
 @pytest.mark.needs("userns", "mnt", "pid")
 def test_the_facts_of_a_machine_without_proc_are_unknown(open_path: Path) -> None:
     def look() -> Any:
-        from nsedu import explain
-        from nsedu.facts import facts as gather
+        from nsedu.errors import explain
+        from nsedu.errors.process_facts import facts as gather
 
         os.chroot(open_path)
         facts = gather()

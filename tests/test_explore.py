@@ -10,7 +10,7 @@ import pytest
 
 import nsedu as ns
 from awaiting import eventually
-from nsedu.records import Process, Snapshot
+from nsedu.observe.records import Process, Snapshot
 from waiting import child
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nsedu import facts
+from nsedu.errors import process_facts
 
 
 def test_a_name_of_a_mount_need_not_be_text(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_bytes(b"1 1 0:1 / /caf\xe9 rw - tmpfs x rw\n")
     proc = os.open(tmp_path, os.O_PATH)
-    assert "/caf" in (facts._read("mountinfo", proc) or "")
+    assert "/caf" in (process_facts._read("mountinfo", proc) or "")
     os.close(proc)

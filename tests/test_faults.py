@@ -24,8 +24,10 @@ from pathlib import Path
 import pytest
 
 from awaiting import PATIENCE, ended, eventually, readable
-from nsedu import TYPES, NamespaceError, Sandbox, client, sandbox, wire
-from nsedu.doctor import missing
+from nsedu import TYPES, NamespaceError, Sandbox
+from nsedu.agent import wire
+from nsedu.requirements import missing
+from nsedu.sandbox import agent_client, sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", *TYPES)]
 TIMES = int(os.environ.get("NSEDU_FAULTS", "12"))
@@ -62,11 +64,11 @@ def surroundings() -> dict[str, object]:
 # Random kills
 
 PARTS = {  # who is what, by a word in its command line; forks of the agent have the agent's
-    "agent": b"nsedu.agent",
-    "interpreter": b"nsedu.cells.repl",
-    "cell by hand": b"nsedu.cells.ordinary",
+    "agent": b"nsedu.agent.main",
+    "interpreter": b"nsedu.notebook.cells.interpreter",
+    "cell by hand": b"nsedu.notebook.cells.unprivileged",
     "helper": b"nsedu.observe.helper",
-    "measurement": b"nsedu.sampling.worker",
+    "measurement": b"nsedu.measurement.sampler.worker",
 }
 
 
@@ -440,7 +442,9 @@ def test_one_that_has_gone_as_soon_as_it_was_made_leaves_no_descriptor(
 ) -> None:
     with Sandbox("uts"):
         before = os.listdir("/proc/self/fd")
-        monkeypatch.setattr("nsedu.client.pid_of_child", lambda *_: -1)  # as it says of the dead
+        monkeypatch.setattr(
+            "nsedu.sandbox.agent_client.pid_of_child", lambda *_: -1
+        )  # as it says of the dead
         with pytest.raises(NamespaceError, match="has ended"):
             Sandbox("uts")
         assert os.listdir("/proc/self/fd") == before
@@ -491,7 +495,7 @@ def test_a_stopped_sandbox_can_be_closed(kind: str) -> None:
 
 
 def test_a_sandbox_that_does_not_end_by_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nsedu.sandbox._END_GRACE", 0.2)
+    monkeypatch.setattr("nsedu.sandbox.sandbox._END_GRACE", 0.2)
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: None)  # so it stays stopped
     box = Sandbox("uts")
     command = box.popen(["sleep", "1000"])
@@ -515,7 +519,7 @@ def test_closing_while_the_agent_is_killed_is_no_error() -> None:
 
 
 def test_an_agent_that_does_not_answer_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nsedu.sandbox._END_GRACE", 0.1)
+    monkeypatch.setattr("nsedu.sandbox.sandbox._END_GRACE", 0.1)
     with Sandbox("uts") as box:
         agent = box._agent.process.pid
         before = children(agent)
@@ -680,7 +684,7 @@ print("freed")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's waits for its map.")
 def test_a_first_process_whose_maker_dies_before_it_has_a_map_ends() -> None:
     for _ in range(200):
-        agent = client.agent().process.pid
+        agent = agent_client.agent().process.pid
         children = Path(f"/proc/{agent}/task/{agent}/children")
         maker = threading.Thread(target=made_or_not)
         maker.start()

@@ -36,13 +36,13 @@ def test_no_import_goes_in_a_circle() -> None:
 
 
 def test_the_agent_needs_nothing_beyond_the_standard_library() -> None:
-    todo, seen = ["nsedu.agent"], set()
+    todo, seen = ["nsedu.agent.main"], set()
     while todo:
         name = todo.pop()
         if name not in seen:
             seen.add(name)
             todo += imports(MODULES[name])
-    assert not seen & {"nsedu.draw", "nsedu.sandbox", "nsedu.doctor", "nsedu.magics"}
+    assert not seen & {"nsedu.draw", "nsedu.sandbox", "nsedu.doctor", "nsedu.notebook.magics"}
     for name in seen:
         for node in ast.parse(MODULES[name].read_text()).body:
             if isinstance(node, ast.Import):
@@ -62,8 +62,8 @@ def loaded_by(*modules: str) -> set[str]:
 
 
 def test_the_agent_carries_nothing_heavy_into_its_forks() -> None:
-    loaded = loaded_by("nsedu.agent")
-    assert "nsedu.server" in loaded
+    loaded = loaded_by("nsedu.agent.main")
+    assert "nsedu.agent.server" in loaded
     assert not HEAVY & loaded
 
 
@@ -71,6 +71,9 @@ TIMED_IN_FORKS = ("create", "clone", "destroy", "enter", "fork")
 
 
 def test_nor_does_the_process_that_is_forked_to_be_timed() -> None:
-    loaded = loaded_by("nsedu.sampling.worker", *(f"nsedu.sampling.{q}" for q in TIMED_IN_FORKS))
-    assert "nsedu.sampling.operations" in loaded
+    loaded = loaded_by(
+        "nsedu.measurement.sampler.worker",
+        *(f"nsedu.measurement.questions.{q}" for q in TIMED_IN_FORKS),
+    )
+    assert "nsedu.measurement.sampler.operations" in loaded
     assert not HEAVY & loaded

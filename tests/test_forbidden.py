@@ -30,7 +30,7 @@ TRY = """
 import json, os, sys
 import nsedu
 from nsedu import NamespaceError, Sandbox, TYPES
-from nsedu.doctor import missing
+from nsedu.requirements import missing
 
 def outcome(function):
     try:
@@ -439,7 +439,15 @@ def test_a_notebook_in_a_chroot_is_told_so(
 def test_root_that_has_no_id_to_lend_makes_no_sandbox_that_would_be_roots() -> None:
     code = f"""{TRY}calls = {{"it": lambda: made("uts"), "byhand": lambda: byhand.run("1"),
         "root's own": lambda: made("uts", user=False)}}{TELL}"""
-    said = run(["unshare", "-Ur", sys.executable, "-c", f"from nsedu.cells import byhand\n{code}"])
+    said = run(
+        [
+            "unshare",
+            "-Ur",
+            sys.executable,
+            "-c",
+            f"from nsedu.notebook.cells import byhand\n{code}",
+        ]
+    )
     for name in ("it", "byhand"):
         assert (said[name]["error"], said[name]["step"]) == ("NamespaceError", "lend"), said
         assert "user=False" in said[name]["remedy"]
@@ -450,7 +458,7 @@ def test_root_that_has_no_id_to_lend_makes_no_sandbox_that_would_be_roots() -> N
 def test_an_ordinary_user_without_a_grant_of_ids_is_told_how_to_get_one(learner: Learner) -> None:
     said = learner.run_python("""
 from nsedu import NamespaceError, Sandbox
-from nsedu.idmaps import wide_map
+from nsedu.kernel.id_maps import wide_map
 if len(wide_map("uid", 0)) > 1:
     print("granted")
 else:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import nsedu as ns
-from nsedu.magics import NamespaceMagics
+from nsedu.notebook.magics import NamespaceMagics
 
 
 def text(capsys: pytest.CaptureFixture[str]) -> str:

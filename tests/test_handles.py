@@ -8,16 +8,16 @@ import os
 import pytest
 
 import nsedu as ns
-from nsedu import handles, syscalls
-from nsedu.nstypes import BY_NAME
+from nsedu.kernel import nsfs_handles, syscalls
+from nsedu.kernel.namespace_types import BY_NAME
 
 pytestmark = pytest.mark.needs("userns", "uts", "ns-id")
 
 
-def handle_of(box: ns.Sandbox, type: str) -> handles.Handle:
+def handle_of(box: ns.Sandbox, type: str) -> nsfs_handles.Handle:
     fd = syscalls.nsfd(box.pid, type)
     try:
-        return handles.name_to_handle(fd)
+        return nsfs_handles.name_to_handle(fd)
     finally:
         os.close(fd)
 
@@ -26,7 +26,7 @@ def handle_of(box: ns.Sandbox, type: str) -> handles.Handle:
 def test_it_holds_the_id_the_type_and_the_number(type: str) -> None:
     fd = syscalls.nsfd(os.getpid(), type)
     try:
-        handle = handles.name_to_handle(fd)
+        handle = nsfs_handles.name_to_handle(fd)
         assert handle.id == syscalls.ns_get_id(fd)
         assert (handle.flag, handle.ns) == (BY_NAME[type].flag, os.fstat(fd).st_ino)
     finally:
@@ -35,7 +35,7 @@ def test_it_holds_the_id_the_type_and_the_number(type: str) -> None:
 
 def test_it_leads_back_to_the_namespace() -> None:
     with ns.Sandbox("uts") as box:
-        fd = handles.open_by_handle(handle_of(box, "uts"))
+        fd = nsfs_handles.open_by_handle(handle_of(box, "uts"))
         number = os.fstat(fd).st_ino
         os.close(fd)
         assert number == box.namespaces["uts"].ns
@@ -45,7 +45,7 @@ def test_it_keeps_nothing_alive() -> None:
     with ns.Sandbox("uts") as box:
         handle = handle_of(box, "uts")
     with pytest.raises(OSError) as caught:
-        handles.open_by_handle(handle)
+        nsfs_handles.open_by_handle(handle)
     assert caught.value.errno == errno.ESTALE
 
 
@@ -53,5 +53,5 @@ def test_one_with_a_wrong_number_is_stale() -> None:
     with ns.Sandbox("uts") as box:
         handle = handle_of(box, "uts")
         with pytest.raises(OSError) as caught:
-            handles.open_by_handle(handle._replace(ns=handle.ns + 1))
+            nsfs_handles.open_by_handle(handle._replace(ns=handle.ns + 1))
     assert caught.value.errno == errno.ESTALE

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from awaiting import ended
-from nsedu import NamespaceError, helper
+from nsedu import NamespaceError
+from nsedu.agent import helper
 
 
 def test_it_reads_the_question_and_writes_the_answer() -> None:

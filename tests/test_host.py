@@ -14,7 +14,7 @@ import pytest
 from nbformat import NotebookNode
 
 import refresh_notebooks as refresher
-from nsedu.doctor import missing
+from nsedu.requirements import missing
 from own_host import left_by
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +73,7 @@ def test_a_file_left_behind_would_be_seen(aspect: str) -> None:
     ("aspect", "code"),
     [
         ("host name", "import socket; socket.sethostname('phobos')"),
-        ("mounts", "from nsedu.syscalls import mount; mount('tmpfs', '/mnt', 'tmpfs')"),
+        ("mounts", "from nsedu.kernel.syscalls import mount; mount('tmpfs', '/mnt', 'tmpfs')"),
         ("users", "open('/etc/passwd', 'a').write('x:x:1:1::/:/bin/sh')"),
     ],
 )

@@ -138,7 +138,7 @@ def test_brackets_in_a_command_line_are_no_markup(hostile: ns.Sandbox) -> None:
 
 
 def test_a_table_on_a_page_has_no_markup_but_its_own(hostile: ns.Sandbox) -> None:
-    from nsedu.records import rows
+    from nsedu.observe.records import rows
     from nsedu.table import Table
 
     listed = rows(ns.snapshot(deep=True))

@@ -23,8 +23,10 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 from awaiting import PATIENCE, eventually, readable
-from nsedu import Sandbox, interrupts, sandbox
-from nsedu.doctor import missing
+from nsedu import Sandbox
+from nsedu.kernel import interrupts
+from nsedu.requirements import missing
+from nsedu.sandbox import sandbox
 from test_faults import children
 from test_running import family
 

@@ -13,7 +13,7 @@ import pytest
 import nsedu as ns
 from awaiting import eventually
 from nsedu import NamespaceError, Sandbox
-from nsedu.procfs import family, read
+from nsedu.kernel.procfs import family, read
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES, "unshare")

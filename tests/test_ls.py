@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import keepers
 import nests
-from nsedu.nstypes import NAMES
+from nsedu.kernel.namespace_types import NAMES
 from ordinary_user import Learner
 
 HERE = Path(__file__).parent

@@ -19,10 +19,10 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 import refresh_notebooks as refresher
-from nsedu import client
-from nsedu.magics import CellTimedOut
-from nsedu.process import CommandFailed
-from nsedu.sandbox import Sandbox
+from nsedu.notebook.magics import CellTimedOut
+from nsedu.sandbox import agent_client
+from nsedu.sandbox.process import CommandFailed
+from nsedu.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.needs("userns", "uts")
 
@@ -182,7 +182,7 @@ def test_unloading_takes_the_magics_back(ipython: InteractiveShell) -> None:
 
 def test_importing_nsedu_does_not_import_ipython() -> None:
     code = "import sys, nsedu; sys.exit('IPython' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=client.ROOT).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=agent_client.ROOT).returncode == 0
 
 
 # %%byhand and %%trace

@@ -9,8 +9,9 @@ import uuid
 import pytest
 
 from awaiting import ended, eventually
-from nsedu import Sandbox, client, members
-from nsedu.cells import byhand, cell
+from nsedu import Sandbox
+from nsedu.notebook.cells import byhand, python_cell
+from nsedu.sandbox import agent_client, members
 from test_faults import DAEMON, children, marked
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", "uts", "net")]
@@ -69,8 +70,8 @@ def test_a_cell_whose_two_keepers_are_killed_together_leaves_nobody(mark: str) -
         "os.kill(keeper, signal.SIGKILL)\n"
         "signal.pause()\n"
     )
-    agent = client.agent().process.pid
-    with pytest.raises(cell.CellFailed, match="killed by SIGKILL"):
+    agent = agent_client.agent().process.pid
+    with pytest.raises(python_cell.CellFailed, match="killed by SIGKILL"):
         byhand.run(source)
     assert eventually(lambda: not marked(mark) - {agent})
     assert eventually(lambda: not children(agent))

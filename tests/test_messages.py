@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz import check_message
-from nsedu import errors, explain, facts, messages, wire
+from nsedu.agent import protocol, wire
+from nsedu.errors import explain, namespace_error, process_facts
 
 Pair = tuple[socket.socket, socket.socket]
-NAMES = tuple(messages.TABLE)
+NAMES = tuple(protocol.TABLE)
 EXAMPLES = int(os.environ.get("NSEDU_EXAMPLES", "100"))
 
 
@@ -31,7 +32,7 @@ def value_of(field: tuple[Any, ...]) -> st.SearchStrategy[Any]:
 
 spoken = st.sampled_from(NAMES).flatmap(
     lambda name: st.tuples(
-        st.just(name), st.tuples(*(value_of(field) for field in messages.TABLE[name][0]))
+        st.just(name), st.tuples(*(value_of(field) for field in protocol.TABLE[name][0]))
     )
 )
 
@@ -39,31 +40,31 @@ spoken = st.sampled_from(NAMES).flatmap(
 @given(spoken)
 def test_a_message_is_decoded_to_what_was_encoded(message: tuple[str, tuple[Any, ...]]) -> None:
     name, values = message
-    fields, fds = messages.TABLE[name]
-    data = messages.encode(name, *values)
-    assert len(data) <= messages.LONGEST
+    fields, fds = protocol.TABLE[name]
+    data = protocol.encode(name, *values)
+    assert len(data) <= protocol.LONGEST
     keys = [field[0] for field in fields]
-    assert messages.decode(data, fds, name) == (name, dict(zip(keys, values, strict=True)))
+    assert protocol.decode(data, fds, name) == (name, dict(zip(keys, values, strict=True)))
 
 
 def test_the_longest_message_is_shorter_than_the_longest_that_is_read() -> None:
-    for name, (fields, _) in messages.TABLE.items():
+    for name, (fields, _) in protocol.TABLE.items():
         values = ["x" * 99_999 if len(field) == 2 else field[2] for field in fields]
-        assert len(messages.encode(name, *values)) <= messages.LONGEST
+        assert len(protocol.encode(name, *values)) <= protocol.LONGEST
 
 
 def test_texts_are_cut_and_cleaned_of_what_separates_fields() -> None:
-    data = messages.encode("mount", "a\0b", "\ud800\udcff" + "x" * 99_999)
-    _, values = messages.decode(data, 1, "mount")
+    data = protocol.encode("mount", "a\0b", "\ud800\udcff" + "x" * 99_999)
+    _, values = protocol.decode(data, 1, "mount")
     assert values["root"] == "a?b" and len(values["target"]) < 20_000
 
 
 def test_bytes_of_a_path_that_are_no_utf8_arrive_as_they_were() -> None:
     path = os.fsdecode(b"/caf\xe9")
-    assert messages.decode(messages.encode("mount", path, path), 1, "mount")[1]["root"] == path
+    assert protocol.decode(protocol.encode("mount", path, path), 1, "mount")[1]["root"] == path
 
 
-FAILED = messages.encode("failed", "exec", 2, "", *facts.pack(facts.facts()))
+FAILED = protocol.encode("failed", "exec", 2, "", *process_facts.pack(process_facts.facts()))
 
 
 @pytest.mark.parametrize(
@@ -81,14 +82,14 @@ FAILED = messages.encode("failed", "exec", 2, "", *facts.pack(facts.facts()))
     ],
 )  # fmt: skip
 def test_what_is_not_in_the_table_is_wrong(data: bytes, count: int) -> None:
-    with pytest.raises(messages.Wrong):
-        messages.decode(data, count, *NAMES)
+    with pytest.raises(protocol.Wrong):
+        protocol.decode(data, count, *NAMES)
 
 
 def test_a_message_that_may_not_come_now_is_wrong(ends: Pair) -> None:
-    messages.say(ends[0], "exit", 0)
-    with pytest.raises(messages.Wrong, match="where only started or failed may come"):
-        messages.hear(ends[1], "started", "failed")
+    protocol.say(ends[0], "exit", 0)
+    with pytest.raises(protocol.Wrong, match="where only started or failed may come"):
+        protocol.hear(ends[1], "started", "failed")
 
 
 @settings(deadline=None, max_examples=EXAMPLES)
@@ -122,16 +123,16 @@ def test_a_refusal_told_by_a_stranger_is_a_sentence_without_control_characters(
         "mount proc",
     ):
         known = [1000, seccomp, 0, threads, 0, 1, 0, "", "1", limits, masked, masked]
-        data = messages.encode("failed", started, errno, call, *known)
-        error = explain.error(explain.heard(messages.decode(data, 0, "failed")[1]))
-        assert isinstance(error, errors.NamespaceError)
+        data = protocol.encode("failed", started, errno, call, *known)
+        error = explain.error(explain.heard(protocol.decode(data, 0, "failed")[1]))
+        assert isinstance(error, namespace_error.NamespaceError)
         assert "What to do" in str(error) and str(error).replace("\n", "").isprintable()
 
 
 def test_the_facts_of_a_refusal_arrive_as_they_were_gathered() -> None:
-    known = facts.facts()
-    data = messages.encode("failed", "exec", 2, "true", *facts.pack(known))
-    told = explain.heard(messages.decode(data, 0, "failed")[1])
+    known = process_facts.facts()
+    data = protocol.encode("failed", "exec", 2, "true", *process_facts.pack(known))
+    told = explain.heard(protocol.decode(data, 0, "failed")[1])
     assert told == {"failed": "exec", "errno": 2, "call": "true", "facts": known}
 
 
@@ -143,8 +144,8 @@ def test_descriptors_that_may_not_come_are_closed(ends: Pair) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for data, count in ((b"ready", 1), (b"born", 30), (b"exit\x000", 200), (b"noise", 3)):
         wire.send_bytes(ends[0], data, [null] * count)
-        with pytest.raises(messages.Wrong):
-            messages.hear(ends[1], "born", "ready", "exit")
+        with pytest.raises(protocol.Wrong):
+            protocol.hear(ends[1], "born", "ready", "exit")
     os.close(null)
     assert open_descriptors() == before
 
@@ -152,8 +153,8 @@ def test_descriptors_that_may_not_come_are_closed(ends: Pair) -> None:
 def test_a_message_longer_than_any_is_wrong_and_leaves_no_descriptor(ends: Pair) -> None:
     before = open_descriptors()
     wire.send_bytes(ends[0], b"ready" * 10_000, [ends[0].fileno()])
-    with pytest.raises(messages.Wrong, match="more than"):
-        messages.hear(ends[1], "ready")
+    with pytest.raises(protocol.Wrong, match="more than"):
+        protocol.hear(ends[1], "ready")
     assert open_descriptors() == before
 
 
@@ -161,43 +162,43 @@ def test_a_memfd_from_inside_is_not_read(ends: Pair) -> None:
     """A message in a memfd may come only from outside: from inside it might be a FIFO."""
     read, write = os.pipe()
     wire.send_bytes(ends[0], marshal.dumps({}), [read])
-    with pytest.raises(messages.Wrong):
-        messages.hear(ends[1], "ready", "born")
+    with pytest.raises(protocol.Wrong):
+        protocol.hear(ends[1], "ready", "born")
     os.close(read)
     os.close(write)
 
 
 def test_an_empty_message_is_not_taken_for_the_end(ends: Pair) -> None:
     wire.send_bytes(ends[0], b"")
-    with pytest.raises(messages.Wrong, match="an empty message"):
-        messages.hear(ends[1], "ready")
+    with pytest.raises(protocol.Wrong, match="an empty message"):
+        protocol.hear(ends[1], "ready")
 
 
 def test_the_kernel_tells_who_spoke(ends: Pair) -> None:
     wire.ask_for_senders(ends[1])
-    messages.say(ends[0], "ready")
-    assert messages.hear(ends[1], "ready", senders={"ready": os.getpid()}) == ("ready", {}, [])
+    protocol.say(ends[0], "ready")
+    assert protocol.hear(ends[1], "ready", senders={"ready": os.getpid()}) == ("ready", {}, [])
     child = os.fork()
     if child == 0:
-        messages.say(ends[0], "ready")
+        protocol.say(ends[0], "ready")
         os._exit(0)
     os.waitpid(child, 0)
-    with pytest.raises(messages.Wrong, match=f"from process {child}"):
-        messages.hear(ends[1], "ready", senders={"ready": os.getpid()})
+    with pytest.raises(protocol.Wrong, match=f"from process {child}"):
+        protocol.hear(ends[1], "ready", senders={"ready": os.getpid()})
 
 
 def test_peeking_leaves_the_message_there(ends: Pair) -> None:
-    messages.say(ends[0], "exit", 3)
+    protocol.say(ends[0], "exit", 3)
     for flags in (socket.MSG_PEEK, 0):
-        assert messages.hear(ends[1], "exit", flags=flags) == ("exit", {"exit": 3}, [])
+        assert protocol.hear(ends[1], "exit", flags=flags) == ("exit", {"exit": 3}, [])
 
 
 def test_the_end_of_the_other_party_is_none(ends: Pair) -> None:
     wire.send(ends[1], {"unread": True})
-    messages.say(ends[0], "ready")
+    protocol.say(ends[0], "ready")
     ends[0].close()
-    assert messages.hear(ends[1], "ready") == ("ready", {}, [])
-    assert messages.hear(ends[1], "ready") is None
+    assert protocol.hear(ends[1], "ready") == ("ready", {}, [])
+    assert protocol.hear(ends[1], "ready") is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -206,8 +207,8 @@ def test_whatever_comes_leaves_no_descriptor_open(ends: Pair, data: bytes, count
     before = open_descriptors()
     wire.send_bytes(ends[0], data, [ends[0].fileno()] * count)
     try:
-        heard = messages.hear(ends[1], *NAMES)
-    except messages.Wrong:
+        heard = protocol.hear(ends[1], *NAMES)
+    except protocol.Wrong:
         heard = None
     for fd in heard[2] if heard else []:
         os.close(fd)

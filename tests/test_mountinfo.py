@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsedu.mountinfo import Mount, namespace_mounts, parse_mount, parse_mountinfo
-from nsedu.procfs import read
+from nsedu.kernel.mountinfo import Mount, namespace_mounts, parse_mount, parse_mountinfo
+from nsedu.kernel.procfs import read
 
 # What the kernel writes as octal: its seq_path() and mangle() escape these.
 ESCAPED = b" \t\n\\#"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsedu import nstypes
-from nsedu.nstypes import CATALOGUE, NAMES, NsType
+from nsedu.kernel import namespace_types
+from nsedu.kernel.namespace_types import CATALOGUE, NAMES, NsType
 
 each = pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.name)
 
@@ -24,7 +24,7 @@ def test_there_are_eight_types() -> None:
 
 
 def test_the_running_kernel_has_no_type_or_link_that_is_not_in_the_catalogue() -> None:
-    assert set(os.listdir("/proc/self/ns")) <= set(nstypes.LINKS)
+    assert set(os.listdir("/proc/self/ns")) <= set(namespace_types.LINKS)
 
 
 def test_the_types_stand_in_the_order_of_their_first_kernels() -> None:
@@ -50,7 +50,7 @@ def test_the_links_of_a_type_begin_with_its_own(kind: NsType) -> None:
 
 
 def test_ten_links_stand_in_the_catalogue() -> None:
-    assert len(nstypes.LINKS) == len(set(nstypes.LINKS)) == 10
+    assert len(namespace_types.LINKS) == len(set(namespace_types.LINKS)) == 10
 
 
 def test_pid_and_user_are_the_hierarchical_types() -> None:
@@ -75,7 +75,7 @@ def test_the_mark_is_the_option_of_unshare(kind: NsType) -> None:
 
 @each
 def test_a_type_can_be_got_by_its_name(kind: NsType) -> None:
-    assert nstypes.get(kind.name) is kind
+    assert namespace_types.get(kind.name) is kind
 
 
 @settings(deadline=None, max_examples=50)
@@ -84,7 +84,7 @@ def test_getting_anything_else_is_an_error_that_lists_the_eight(name: object) ->
     if name in NAMES:
         return
     with pytest.raises(ValueError) as caught:
-        nstypes.get(name)  # type: ignore[arg-type]
+        namespace_types.get(name)  # type: ignore[arg-type]
     assert all(known in str(caught.value) for known in NAMES)
     assert f"{name!r:.80}" in str(caught.value)
 
@@ -92,14 +92,14 @@ def test_getting_anything_else_is_an_error_that_lists_the_eight(name: object) ->
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from(NAMES)))
 def test_flags_of_several_types_are_or_ed(names: list[str]) -> None:
-    value = nstypes.flags(names)
+    value = namespace_types.flags(names)
     assert {kind.name for kind in CATALOGUE if value & kind.flag} == set(names)
-    assert value == sum({nstypes.get(name).flag for name in names})
+    assert value == sum({namespace_types.get(name).flag for name in names})
 
 
 def test_flags_of_an_unknown_type_are_refused() -> None:
     with pytest.raises(ValueError, match="'utc' is not a namespace type"):
-        nstypes.flags(["uts", "utc"])
+        namespace_types.flags(["uts", "utc"])
 
 
 @each

@@ -13,8 +13,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from awaiting import ended, eventually
-from nsedu import OutputTooLong, Sandbox, output
-from nsedu.cells import byhand, repl
+from nsedu import OutputTooLong, Sandbox
+from nsedu.notebook.cells import byhand, interpreter
+from nsedu.sandbox import output
 from test_running import family
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
@@ -93,7 +94,7 @@ def test_a_function_that_prints_without_end_is_killed(
 
 
 CELLS: dict[str, Callable[[Sandbox], None]] = {
-    "%%inside -p": lambda box: repl.of(box).run("while True: print('x' * 1000)", 30),
+    "%%inside -p": lambda box: interpreter.of(box).run("while True: print('x' * 1000)", 30),
     "%%byhand": lambda box: byhand.run("while True: print('x' * 1000)"),
     "%%byhand, by a child": lambda box: byhand.run("import subprocess; subprocess.run('yes')"),
     "%%byhand, without newlines": lambda box: byhand.run(
@@ -118,11 +119,11 @@ def test_an_interpreter_that_printed_too_much_keeps_its_names(
     box: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output, "PRINTED", 1 << 20)
-    repl.of(box).run("kept = 5", 30)
+    interpreter.of(box).run("kept = 5", 30)
     with pytest.raises(OutputTooLong):
-        repl.of(box).run("while True: print('x' * 1000)", 30)
+        interpreter.of(box).run("while True: print('x' * 1000)", 30)
     capsys.readouterr()
-    repl.of(box).run("print(kept)", 30)
+    interpreter.of(box).run("print(kept)", 30)
     assert capsys.readouterr().out == "5\n"
 
 
@@ -131,13 +132,13 @@ def test_an_interrupt_that_comes_late_does_not_meet_the_next_cell(
 ) -> None:
     """The cell may have ended by its closed pipe before the sandbox sends the signal."""
     monkeypatch.setattr(output, "PRINTED", 1 << 20)
-    repl.of(box).run("import time; kept = 5", 30)
+    interpreter.of(box).run("import time; kept = 5", 30)
     os.kill(box.pid, signal.SIGSTOP)
     threading.Timer(0.5, os.kill, (box.pid, signal.SIGCONT)).start()
     with pytest.raises(OutputTooLong):
-        repl.of(box).run("while True: print('x' * 1000)", 30)
+        interpreter.of(box).run("while True: print('x' * 1000)", 30)
     capsys.readouterr()
-    repl.of(box).run("time.sleep(0.6); print(kept)", 30)
+    interpreter.of(box).run("time.sleep(0.6); print(kept)", 30)
     assert capsys.readouterr().out == "5\n"
 
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nsedu as ns
-from nsedu import syscalls
-from nsedu.records import Snapshot
+from nsedu.kernel import syscalls
+from nsedu.observe.records import Snapshot
 
 TYPES = ("mnt", "uts", "ipc", "pid", "net", "cgroup", "time")
 

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import pages
 import refresh_notebooks as refresher
-from nsedu.course import COMING, chapters
+from nsedu.learning.course_map import COMING, chapters
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))

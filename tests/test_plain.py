@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz import check_result
-from nsedu import mountinfo, plain, raised
-from nsedu.idmaps import IdRange
+from nsedu.agent import plain_data, raised
+from nsedu.kernel import mountinfo
+from nsedu.kernel.id_maps import IdRange
 
 EXAMPLES = int(os.environ.get("NSEDU_EXAMPLES", "200"))
 
@@ -27,20 +28,20 @@ P = (1 << 61) - 1  # ints that differ by it have the same hash
 
 
 def back(value: Any) -> Any:
-    worked, found = plain.loads(plain.dumps(True, value))
+    worked, found = plain_data.loads(plain_data.dumps(True, value))
     assert worked
     return found
 
 
 def raised_back(error: BaseException) -> Any:
-    worked, found = plain.loads(plain.dumps(False, error))
+    worked, found = plain_data.loads(plain_data.dumps(False, error))
     assert not worked
     return found
 
 
 def refused(value: Any) -> str:
     with pytest.raises(TypeError) as caught:
-        plain.dumps(True, value)
+        plain_data.dumps(True, value)
     return str(caught.value)
 
 
@@ -159,8 +160,8 @@ def test_another_type_is_refused_with_advice(value: Any, words: str) -> None:
 
 
 def test_a_structure_too_deep_or_in_a_circle_is_refused() -> None:
-    assert back(nested(plain.DEEPEST)) == nested(plain.DEEPEST)
-    assert "nested more than 60 deep" in refused(nested(plain.DEEPEST + 1))
+    assert back(nested(plain_data.DEEPEST)) == nested(plain_data.DEEPEST)
+    assert "nested more than 60 deep" in refused(nested(plain_data.DEEPEST + 1))
     circle: list[Any] = []
     circle += [circle, circle]
     assert "nested more than 60 deep" in refused(circle)
@@ -175,7 +176,7 @@ def test_a_small_structure_that_unfolds_to_a_huge_one_is_refused() -> None:
 
 def test_the_deepest_of_every_kind_is_decoded() -> None:
     value: Any = 0
-    for _ in range(plain.DEEPEST):
+    for _ in range(plain_data.DEEPEST):
         value = {0: value}
     assert back(value) == value
 
@@ -199,7 +200,7 @@ def test_texts_that_raise_do_not_matter() -> None:
     found = raised_back(HostileText(Hostile()))
     assert str(found) == "<HostileText, whose text raises SystemExit>"
     assert found.args == ("<Hostile, whose text raises KeyboardInterrupt>",)
-    words = str(plain.refusal(True, Hostile(), TypeError("it is odd")))
+    words = str(plain_data.refusal(True, Hostile(), TypeError("it is odd")))
     assert "<Hostile, whose text raises KeyboardInterrupt>" in words and "it is odd" in words
 
 
@@ -305,7 +306,7 @@ def record(*parts: Any) -> bytes:
         tree({"type": ["ValueError"], "name": "a", "args": [], "text": "", "notes": []}),
         record("os.stat_result", [1, 2]), record("os.system", ["true"]), record("os.stat_result"),
         record("os.stat_result", [[]] * 10), record(["os.stat_result"], []), record("os.open", []),
-        record("nsedu.mountinfo.Mount", [1]), tree({"r": ["os.stat_result", [1] * 10, 1]}),
+        record("nsedu.kernel.mountinfo.Mount", [1]), tree({"r": ["os.stat_result", [1] * 10, 1]}),
         exception("eval"), exception("int"), exception(["a"]), exception("nope"),
         exception("__import__"), exception(name="a b"), exception(name=1), exception(text=1),
         exception(args={"d": []}), exception(notes=[1]), exception(notes="abc"),
@@ -314,19 +315,19 @@ def record(*parts: Any) -> bytes:
 )  # fmt: skip
 def test_bytes_that_are_no_result_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        plain.loads(data)
+        plain_data.loads(data)
 
 
 def test_too_many_bytes_are_refused() -> None:
     with pytest.raises(ValueError, match="longer than 64 MiB"):
-        plain.loads(b" " * (plain.LONGEST + 1))
+        plain_data.loads(b" " * (plain_data.LONGEST + 1))
 
 
 def test_too_many_values_are_refused() -> None:
     with pytest.raises(ValueError, match="too many values"):
-        plain.loads(b"[true,[" + b"[]," * 3_000_000 + b"1]]")
+        plain_data.loads(b"[true,[" + b"[]," * 3_000_000 + b"1]]")
     with pytest.raises(ValueError, match="too many values"):
-        plain.loads(b"[true" + b',""' * 9_000_000 + b"]")
+        plain_data.loads(b"[true" + b',""' * 9_000_000 + b"]")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def test_keys_chosen_to_collide_do_not_take_their_square(key: Any) -> None:
     """Twenty thousand of them took four seconds; what is refused took none."""
     data = tree({"d": [[key(k), 0] for k in range(20_000)]})
     with pytest.raises(ValueError, match="collide"):
-        plain.loads(data)
+        plain_data.loads(data)
 
 
 def test_keys_that_collide_by_chance_are_taken() -> None:
@@ -355,7 +356,7 @@ def test_numbers_are_read_though_python_s_own_limit_is_off() -> None:
     sys.set_int_max_str_digits(0)
     try:
         with pytest.raises(ValueError, match="number is too long"):
-            plain.loads(b"[true," + b"9" * 3_000_000 + b"]")  # half a minute otherwise
+            plain_data.loads(b"[true," + b"9" * 3_000_000 + b"]")  # half a minute otherwise
     finally:
         sys.set_int_max_str_digits(limit)
 
@@ -365,25 +366,25 @@ def test_numbers_are_read_though_python_s_own_limit_is_off() -> None:
 )
 def test_a_unicode_error_with_places_outside_its_text_comes_as_words(places: Any) -> None:
     for base, whole in (("UnicodeDecodeError", {"b": "AAA="}), ("UnicodeEncodeError", "ab")):
-        _, found = plain.loads(exception(base, base, ["utf-8", whole, *places, "r"], "text"))
+        _, found = plain_data.loads(exception(base, base, ["utf-8", whole, *places, "r"], "text"))
         assert type(found) is raised.RaisedInside and str(found) == f"{base}: text"
 
 
 def test_an_exception_whose_arguments_do_not_fit_comes_as_words() -> None:
-    _, found = plain.loads(exception("ExceptionGroup", "ExceptionGroup", [1], "text"))
+    _, found = plain_data.loads(exception("ExceptionGroup", "ExceptionGroup", [1], "text"))
     assert type(found) is raised.RaisedInside and str(found) == "ExceptionGroup: text"
 
 
 def test_a_thousand_classes_are_made_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raised, "_classes", {})
     errors = [json.loads(exception(name=f"E{k}"))[1] for k in range(1200)]
-    _, found = plain.loads(tree(errors))
+    _, found = plain_data.loads(tree(errors))
     assert type(found[0]).__name__ == "E0" and str(found[1199]) == "E1199: "
     assert len({type(error) for error in found}) == 1001
 
 
 def test_long_texts_and_many_notes_are_cut() -> None:
-    _, found = plain.loads(
+    _, found = plain_data.loads(
         exception(name="A" * 9999, text="x" * 99_999, notes=["y" * 99_999] * 101)
     )
     assert len(type(found).__name__) == 100 and len(str(found)) == raised.LONGEST_TEXT
@@ -393,7 +394,7 @@ def test_long_texts_and_many_notes_are_cut() -> None:
 tags = st.sampled_from(["t", "d", "s", "f", "b", "ba", "c", "i", "r", "x", "q", "type"])
 words = st.text(max_size=8) | st.sampled_from(
     ["os.stat_result", "os.uname_result", "ValueError", "OSError", "UnicodeDecodeError", "eval",
-     "SyntaxError", "SystemExit", "ExceptionGroup", "AAAA", "0x5", "nsedu.idmaps.IdRange"]
+     "SyntaxError", "SystemExit", "ExceptionGroup", "AAAA", "0x5", "nsedu.kernel.id_maps.IdRange"]
 )  # fmt: skip
 trees = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | words,
@@ -425,7 +426,7 @@ def test_noise_does_no_harm(data: bytes) -> None:
 @settings(deadline=None, max_examples=EXAMPLES)
 @given(values, st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(32, 126)), max_size=4))
 def test_a_changed_result_does_no_harm(value: Any, changes: list[tuple[int, int]]) -> None:
-    data = bytearray(plain.dumps(True, value))
+    data = bytearray(plain_data.dumps(True, value))
     for place, byte in changes:
         data[place % len(data)] = byte
     check_result(bytes(data))

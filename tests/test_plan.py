@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nsedu import TYPES, Sandbox, client, plan
+from nsedu import TYPES, Sandbox
+from nsedu.sandbox import agent_client, plan
 from waiting import zombie
 
 EIGHT = ", ".join(TYPES)
@@ -16,7 +17,7 @@ EIGHT = ", ".join(TYPES)
 @pytest.fixture
 def nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail the test as soon as an agent is asked for."""
-    monkeypatch.setattr(client, "agent", lambda: pytest.fail("something was made"))
+    monkeypatch.setattr(agent_client, "agent", lambda: pytest.fail("something was made"))
 
 
 @pytest.mark.usefixtures("nothing_is_made")

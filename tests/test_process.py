@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from awaiting import ended, eventually, readable
-from nsedu import CommandTimedOut, NamespaceError, Sandbox, process, wire
+from nsedu import CommandTimedOut, NamespaceError, Sandbox
+from nsedu.agent import wire
+from nsedu.sandbox import process
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
 

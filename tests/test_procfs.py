@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nsedu import Sandbox
-from nsedu.procfs import read
+from nsedu.kernel.procfs import read
 
 MANY = (
     "mount -t tmpfs x /mnt; for i in $(seq 200); do mkdir /mnt/$i; mount -t tmpfs x /mnt/$i; done"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import nsedu as ns
-from nsedu import solved
-from nsedu.exercises import EXERCISES
+from nsedu.learning import progress_store
+from nsedu.learning.exercises import EXERCISES
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -17,8 +17,8 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 @pytest.fixture(autouse=True)
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    monkeypatch.setattr(solved, "_kept", {})
-    monkeypatch.setattr(solved, "_kept_quizzes", {})
+    monkeypatch.setattr(progress_store, "_kept", {})
+    monkeypatch.setattr(progress_store, "_kept_quizzes", {})
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_is_solved_is_marked_by_shape_and_words(
     two_chapters: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(two_chapters)
-    solved.record("uts-2")
+    progress_store.record("uts-2")
     shown = ns.progress()
     assert shown.rows[1] == ["2 · <UTS>", "1 of 2", "○ uts-1  ✔ uts-2"]
     page = shown._repr_html_()
@@ -66,7 +66,7 @@ def test_the_score_of_a_chapters_quiz_is_shown(two_chapters: Path) -> None:
     book = two_chapters / "02_uts.ipynb"
     book.write_text(book.read_text().replace("ns.exercise(", 'ns.quiz(\\"uts\\"); ns.exercise(', 1))
     assert [row[-1] for row in ns.progress(two_chapters).rows] == ["", "not yet"]
-    solved.record_quiz("uts", 2, 3)
+    progress_store.record_quiz("uts", 2, 3)
     shown = ns.progress(two_chapters)
     assert shown.columns[-1] == "quiz: right at once"
     assert [row[-1] for row in shown.rows] == ["", "2 of 3"]
@@ -74,8 +74,8 @@ def test_the_score_of_a_chapters_quiz_is_shown(two_chapters: Path) -> None:
 
 
 def test_without_notebooks_the_scores_are_shown_too(tmp_path: Path) -> None:
-    solved.record_quiz("basics", 1, 2)
-    solved.record_quiz("uts", 2, 3)
+    progress_store.record_quiz("basics", 1, 2)
+    progress_store.record_quiz("uts", 2, 3)
     scores = {row[0]: row[-1] for row in ns.progress(tmp_path).rows}
     assert (scores["uts"], scores["basics"], scores["pid"]) == ("2 of 3", "1 of 2", "")
 

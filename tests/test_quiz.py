@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import nsedu as ns
-from nsedu import solved
-from nsedu.nstypes import NAMES
-from nsedu.quiz import as_text, load, names, parts
+from nsedu.kernel.namespace_types import NAMES
+from nsedu.learning import progress_store
+from nsedu.notebook.quiz import as_text, load, names, parts
 
 SOURCE = re.compile(r"\[[^]]+\]\(https://(man7\.org|docs\.kernel\.org)/[^)]+\)")
 every_quiz = pytest.mark.parametrize("name", names())
@@ -76,7 +76,7 @@ def test_a_quiz_that_is_none_is_refused() -> None:
 def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Progress of the test's own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(solved, "_kept_quizzes", {})
+    monkeypatch.setattr(progress_store, "_kept_quizzes", {})
     yield
 
 
@@ -92,7 +92,7 @@ def test_it_is_answered_by_letters_and_the_best_score_is_kept(
     ns.quiz("uts", guess="C B b")
     assert capsys.readouterr().out.endswith("3 of 3 right at the first try.\n")
     ns.quiz("uts", guess="aaa")
-    entry = solved.all_answered()["uts"]
+    entry = progress_store.all_answered()["uts"]
     assert (entry.right, entry.of) == (3, 3)
 
 
@@ -103,14 +103,14 @@ def test_a_guess_that_is_no_letters_of_answers_is_refused(guess: Any) -> None:
         ValueError, match=r"guess must be 3 letters, one for each question \(a to c"
     ):
         ns.quiz("uts", guess=guess)
-    assert solved.all_answered() == {}
+    assert progress_store.all_answered() == {}
 
 
 @pytest.mark.usefixtures("scores")
 def test_what_a_program_answers_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nsedu.front.unattended", lambda: True)
+    monkeypatch.setattr("nsedu.notebook.front_end.unattended", lambda: True)
     ns.quiz("uts", guess="cbb")
-    assert solved.all_answered() == {}
+    assert progress_store.all_answered() == {}
 
 
 def test_a_text_is_cut_into_words_code_and_links() -> None:
@@ -125,7 +125,7 @@ def test_a_text_is_cut_into_words_code_and_links() -> None:
 
 @pytest.mark.usefixtures("scores")
 def test_on_a_card_the_first_try_of_each_question_counts() -> None:
-    from nsedu.widgets.quiz import QuizWidget
+    from nsedu.notebook.widgets.quiz import QuizWidget
 
     card = QuizWidget("uts", load("uts"))
     for question, answer in ((0, 0), (0, 2), (1, 1), (2, 1)):
@@ -133,6 +133,6 @@ def test_on_a_card_the_first_try_of_each_question_counts() -> None:
         card._receive(card, {"question": question, "answer": answer}, [])
     assert card.tried == [[0, 2], [1], [1]] and card.right == [True, True, True]
     assert card.score == "2 of 3 right at the first try."
-    assert solved.all_answered()["uts"].right == 2
+    assert progress_store.all_answered()["uts"].right == 2
     card._receive(card, {"press": "again"}, [])
     assert card.tried == [[], [], []] and card.score == ""

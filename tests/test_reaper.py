@@ -9,8 +9,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from nsedu import messages, wire
-from nsedu.reaper import Child, Reaper
+from nsedu.agent import protocol, wire
+from nsedu.agent.children import Child, Reaper
 
 
 def in_fork(test: Callable[[Reaper], None]) -> None:
@@ -56,7 +56,7 @@ def test_a_first_process_that_has_settled_is_looked_at_and_told_so() -> None:
     def test(reaper: Reaper) -> None:
         pid = idle()
         record, theirs = settling(reaper, pid)
-        messages.say(theirs, "settled")
+        protocol.say(theirs, "settled")
         reaper.on_settled(record.sock.fileno())
         assert record.own == []  # it is in no other namespaces than its maker
         assert wire.receive(theirs) == ({"seen": True}, []) and not reaper.settling
@@ -93,11 +93,11 @@ def test_only_the_maker_says_whom_it_begot() -> None:
     def test(reaper: Reaper) -> None:
         pid = idle()
         maker = os.getpid()
-        assert not adopted(reaper, maker + 1, lambda sock: messages.say(sock, "begot", pid))
+        assert not adopted(reaper, maker + 1, lambda sock: protocol.say(sock, "begot", pid))
         assert not adopted(reaper, maker, lambda sock: wire.send_bytes(sock, b"begot\0\xff"))
         assert not adopted(reaper, maker, lambda sock: None)
         assert reaper.children == {}
-        assert adopted(reaper, maker, lambda sock: messages.say(sock, "begot", pid))
+        assert adopted(reaper, maker, lambda sock: protocol.say(sock, "begot", pid))
         assert list(reaper.children) == [pid]
         end(pid)
 
@@ -110,7 +110,7 @@ def test_a_process_that_is_no_unknown_child_is_not_adopted() -> None:
         reaper.children[pid] = known = Child("sandbox", wire.pair()[0], "nsedu-1-1")
         reaper.limits.keeper = keeper = idle()
         for other in (pid, keeper, os.getppid(), 1):
-            said = messages.encode("begot", other)
+            said = protocol.encode("begot", other)
             assert not adopted(reaper, maker, lambda sock, said=said: wire.send_bytes(sock, said))
         assert reaper.children == {pid: known}
         end(pid)

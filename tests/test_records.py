@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nsedu.nstypes import LINKS, NAMES
-from nsedu.records import PIN_KINDS, Change, Namespace, Pin, Process, Snapshot, rows
+from nsedu.kernel.namespace_types import LINKS, NAMES
+from nsedu.observe.records import PIN_KINDS, Change, Namespace, Pin, Process, Snapshot, rows
 
 pids = st.integers(1, 30)
 inodes = st.integers(0xF0000000, 0xF0000008)

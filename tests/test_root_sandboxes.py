@@ -14,7 +14,7 @@ import pytest
 
 import nsedu as ns
 from awaiting import eventually
-from nsedu import cgroups, lent_ids
+from nsedu.agent import cgroups, lent_ids
 from ordinary_user import LEARNER_ID, Learner
 
 pytestmark = [

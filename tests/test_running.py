@@ -17,8 +17,9 @@ import pytest
 
 import nsedu
 from awaiting import ended, eventually
-from nsedu import CommandFailed, CommandTimedOut, NamespaceError, Sandbox, client
-from nsedu.raised import RaisedInside
+from nsedu import CommandFailed, CommandTimedOut, NamespaceError, Sandbox
+from nsedu.agent.raised import RaisedInside
+from nsedu.sandbox import agent_client
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
 
@@ -457,8 +458,8 @@ def test_several_threads_use_one_sandbox_at_once(box: Sandbox) -> None:
 def test_a_sandbox_whose_root_has_nothing_any_more_explains_and_lives(open_path: Path) -> None:
     """Its root is a bare tmpfs: no package, no interpreter, no /proc."""
     swap = (
-        f"import os, sys; sys.path.insert(0, {client.ROOT!r})\n"
-        "from nsedu.syscalls import *\n"
+        f"import os, sys; sys.path.insert(0, {agent_client.ROOT!r})\n"
+        "from nsedu.kernel.syscalls import *\n"
         f"new = {str(open_path)!r}; mount('none', new, 'tmpfs'); os.mkdir(new + '/old')\n"
         "pivot_root(new, new + '/old'); os.chdir('/'); umount2('/old', MNT_DETACH)"
     )

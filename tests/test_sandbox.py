@@ -19,8 +19,10 @@ from pathlib import Path
 import pytest
 
 from awaiting import PATIENCE, ended, eventually
-from nsedu import TYPES, NamespaceError, Sandbox, idmaps, lent_ids, nstypes, procfs
-from nsedu.roles import roles
+from nsedu import TYPES, NamespaceError, Sandbox
+from nsedu.agent import lent_ids
+from nsedu.kernel import id_maps, namespace_types, procfs
+from nsedu.sandbox.process_labels import roles
 
 pytestmark = pytest.mark.needs("userns", *TYPES)
 each_type = pytest.mark.parametrize("kind", TYPES)
@@ -40,7 +42,7 @@ def links_of_every_thread() -> set[tuple[str, str]]:
     return {
         (link, os.readlink(f"/proc/self/task/{task}/ns/{link}"))
         for task in os.listdir("/proc/self/task")
-        for link in nstypes.LINKS
+        for link in namespace_types.LINKS
     }
 
 
@@ -121,9 +123,9 @@ def test_ones_own_id_is_roots_inside(all_eight: Sandbox) -> None:
 def test_a_range_of_ids_is_mapped(kind: str) -> None:
     own = os.geteuid() if kind == "uid" else os.getegid()
     with Sandbox("user", user="range") as box:
-        seen = idmaps.parse(inside(box, f"/proc/self/{kind}_map"))
-        block = idmaps.IdRange(0, box.root_uid, lent_ids.BLOCK)
-    wanted = [block] if os.geteuid() == 0 else idmaps.wide_map(kind, own)
+        seen = id_maps.parse(inside(box, f"/proc/self/{kind}_map"))
+        block = id_maps.IdRange(0, box.root_uid, lent_ids.BLOCK)
+    wanted = [block] if os.geteuid() == 0 else id_maps.wide_map(kind, own)
     assert [(entry.inside, entry.count) for entry in seen] == [
         (entry.inside, entry.count) for entry in wanted
     ]
@@ -607,7 +609,9 @@ with os.fdopen(os.pidfd_open(box.pid)):
 def test_a_fork_that_lives_on_does_not_keep_a_sandbox_from_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nsedu.sandbox._END_GRACE", 1000)  # or it would be killed after a while
+    monkeypatch.setattr(
+        "nsedu.sandbox.sandbox._END_GRACE", 1000
+    )  # or it would be killed after a while
     box = Sandbox("uts")
     pid = os.fork()
     if pid == 0:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from awaiting import readable
-from nsedu import Sandbox, client, explain, messages, wire
-from nsedu.process import Process
+from nsedu import Sandbox
+from nsedu.agent import protocol, wire
+from nsedu.errors import explain
+from nsedu.sandbox import agent_client
+from nsedu.sandbox.process import Process
 
 pytestmark = pytest.mark.needs("userns", "uts")
 
@@ -47,9 +50,9 @@ def test_what_cannot_be_answered_is_told_as_a_bug_and_ends_nobody(
     box: Sandbox, other: Process, message: dict[str, Any], server: str
 ) -> None:
     asked = box._agent.socket if server == "agent" else box._control
-    reply = client.request(asked, message)
+    reply = agent_client.request(asked, message)
     assert readable(reply.fileno())
-    answer = messages.hear(reply, "failed")
+    answer = protocol.hear(reply, "failed")
     reply.close()
     assert answer is not None
     error = explain.error(explain.heard(answer[1]))

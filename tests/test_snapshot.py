@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from awaiting import eventually
-from nsedu import nsfs, procfs, syscalls
-from nsedu.nstypes import LINKS, NAMES
-from nsedu.roles import Roles, roles
-from nsedu.sandbox import Sandbox
-from nsedu.snapshot import snapshot
+from nsedu.kernel import nsfs_ioctls, procfs, syscalls
+from nsedu.kernel.namespace_types import LINKS, NAMES
+from nsedu.observe.snapshot import snapshot
+from nsedu.sandbox.process_labels import Roles, roles
+from nsedu.sandbox.sandbox import Sandbox
 from ordinary_user import Learner
 from waiting import child, zombie
 
@@ -301,9 +301,9 @@ def test_the_garbage_collector_is_as_it_was(collecting: bool) -> None:
 def test_few_descriptors_are_enough() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))\n"
-        "from nsedu.snapshot import snapshot; print(len(snapshot('machine', deep=True).processes))"
+        "from nsedu import snapshot; print(len(snapshot('machine', deep=True).processes))"
     )
-    root = Path(procfs.__file__).parent.parent
+    root = Path(procfs.__file__).parents[2]
     output = subprocess.check_output([sys.executable, "-c", code], cwd=root)
     assert int(output) > 1
 
@@ -313,7 +313,7 @@ def test_few_descriptors_are_enough() -> None:
 LOOK = """
 import json, os, socket
 held = socket.socketpair(), socket.create_server(("127.0.0.1", 0))
-from nsedu.snapshot import snapshot
+from nsedu.observe.snapshot import snapshot
 one, all = snapshot(deep=True), snapshot("machine", deep=True)
 print(json.dumps([one.unread, all.unread, list(all.processes), os.getpid(),
                   sum(not p.links for p in all.processes.values())]))
@@ -339,7 +339,7 @@ def test_a_reader_inside_is_told_of_what_lies_outside(learner: Learner) -> None:
 
 def test_the_proc_of_an_outer_pid_namespace_will_do(learner: Learner) -> None:
     code = (
-        "import json, os; from nsedu.snapshot import snapshot\n"
+        "import json, os; from nsedu.observe.snapshot import snapshot\n"
         "me = int(os.readlink('/proc/self')); p = snapshot(deep=True).processes[me]\n"
         "print(json.dumps([me, os.getpid(), p.pid, p.nspid, p.role]))"
     )
@@ -353,7 +353,7 @@ def test_the_proc_of_an_outer_pid_namespace_will_do(learner: Learner) -> None:
 
 def test_without_a_proc_the_error_says_what_to_mount(learner: Learner) -> None:
     code = (
-        "import os; from nsedu.snapshot import snapshot\n"
+        "import os; from nsedu.observe.snapshot import snapshot\n"
         "os.chroot('.')\n"
         "try: snapshot()\n"
         "except OSError as error: print(type(error).__name__, error)"
@@ -368,7 +368,7 @@ def test_without_a_proc_the_error_says_what_to_mount(learner: Learner) -> None:
 
 HERE = """
 import os, nsedu as ns
-from nsedu.errors import NamespaceError
+from nsedu.errors.namespace_error import NamespaceError
 def attempt(name, *arguments):
     try: picture = getattr(ns, name)(*arguments)
     except NamespaceError as error: picture = error
@@ -422,7 +422,7 @@ def test_a_namespace_has_the_id_that_the_kernel_gave_it(name: str) -> None:
 def test_a_kernel_without_ids_gives_all_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox("uts"):
         seen = snapshot()
-        monkeypatch.setattr(nsfs, "NS_GET_ID", 0xB7FF)  # which no kernel has
+        monkeypatch.setattr(nsfs_ioctls, "NS_GET_ID", 0xB7FF)  # which no kernel has
         before = snapshot()
         assert {one.id for one in before.namespaces.values()} == {None}
         assert before.diff(seen) == []

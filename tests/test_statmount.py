@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from nsedu import Sandbox, syscalls
-from nsedu.mountinfo import parse_mountinfo
-from nsedu.procfs import read
+from nsedu import Sandbox
+from nsedu.kernel import syscalls
+from nsedu.kernel.mountinfo import parse_mountinfo
+from nsedu.kernel.procfs import read
 
 
 def known(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

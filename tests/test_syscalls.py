@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 import nsedu as ns
-from nsedu import nsfs, syscalls
-from nsedu.nstypes import CATALOGUE, LINKS, CloneFlag, NsType
+from nsedu.kernel import nsfs_ioctls, syscalls
+from nsedu.kernel.namespace_types import CATALOGUE, LINKS, CloneFlag, NsType
 from waiting import child
 
 CONSTANTS = {
@@ -29,7 +29,9 @@ CONSTANTS = {
     if re.fullmatch(r"[A-Z][A-Za-z0-9]*_\w+|SIOC\w+", name) and type(value) is int
 }
 FLAGS = {kind.clone_flag: int(kind.flag) for kind in CATALOGUE}
-PIDFD = {f"PIDFD_GET_{link.upper()}_NAMESPACE": value for link, value in nsfs.PIDFD_GET.items()}
+PIDFD = {
+    f"PIDFD_GET_{link.upper()}_NAMESPACE": value for link, value in nsfs_ioctls.PIDFD_GET.items()
+}
 
 # What Debian 12's headers (Linux 6.1) lack; newer headers are compared all the same.
 NEWER_THAN_6_1 = {
@@ -428,7 +430,7 @@ def test_the_type_of_an_open_namespace_is_told(link: str) -> None:
     if not Path(f"/proc/self/ns/{link}").exists():
         pytest.skip(f"this kernel has no {link}.")
     with namespace(link) as fd:
-        assert nsfs.ns_get_nstype(fd) == next(k.flag for k in CATALOGUE if link in k.links)
+        assert nsfs_ioctls.ns_get_nstype(fd) == next(k.flag for k in CATALOGUE if link in k.links)
 
 
 @pytest.mark.needs("userns")
@@ -438,37 +440,41 @@ def test_a_new_user_namespace_has_ours_as_parent_and_our_id_as_owner() -> None:
     def family() -> list[bool]:
         new_user_namespace("uts")
         with namespace("user") as mine, namespace("uts") as name:
-            parent, owner = None, nsfs.ns_get_userns(name)
+            parent, owner = None, nsfs_ioctls.ns_get_userns(name)
             try:
-                parent = nsfs.ns_get_parent(mine)
+                parent = nsfs_ioctls.ns_get_parent(mine)
             except PermissionError:  # from inside, what lies outside is out of scope
                 parent = None
             return [parent is None, os.fstat(owner).st_ino == os.fstat(mine).st_ino]
 
     assert in_child(family) == "[True, True]"
     with lodger() as pid, namespace("user", pid) as fd:
-        parent = nsfs.ns_get_parent(fd)
+        parent = nsfs_ioctls.ns_get_parent(fd)
         assert os.fstat(parent).st_ino == outer
-        assert nsfs.ns_get_owner_uid(fd) == uid
+        assert nsfs_ioctls.ns_get_owner_uid(fd) == uid
         os.close(parent)
 
 
 def test_only_hierarchical_types_have_a_parent() -> None:
     with namespace("uts") as fd, pytest.raises(OSError) as caught:
-        nsfs.ns_get_parent(fd)
+        nsfs_ioctls.ns_get_parent(fd)
     assert caught.value.errno == errno.EINVAL
 
 
 def test_only_a_user_namespace_has_an_owner_uid() -> None:
     with namespace("uts") as fd, pytest.raises(OSError) as caught:
-        nsfs.ns_get_owner_uid(fd)
+        nsfs_ioctls.ns_get_owner_uid(fd)
     assert caught.value.errno == errno.EINVAL
 
 
 def test_the_id_of_a_namespace_is_the_same_for_all_who_ask() -> None:
     with namespace("uts") as one, namespace("uts") as two, namespace("ipc") as other:
         try:
-            assert nsfs.ns_get_id(one) == nsfs.ns_get_id(two) != nsfs.ns_get_id(other)
+            assert (
+                nsfs_ioctls.ns_get_id(one)
+                == nsfs_ioctls.ns_get_id(two)
+                != nsfs_ioctls.ns_get_id(other)
+            )
         except OSError as error:
             if unsupported(error):
                 pytest.skip("this kernel has no NS_GET_ID (Linux 6.18).")
@@ -478,12 +484,12 @@ def test_the_id_of_a_namespace_is_the_same_for_all_who_ask() -> None:
 def test_a_mount_namespace_tells_its_id_and_number_of_mounts() -> None:
     with namespace("mnt") as fd:
         try:
-            identity, mounts = nsfs.ns_mnt_get_info(fd)
+            identity, mounts = nsfs_ioctls.ns_mnt_get_info(fd)
         except OSError as error:
             if unsupported(error):
                 pytest.skip("this kernel has no NS_MNT_GET_INFO (Linux 6.12).")
             raise
-        assert identity == nsfs.ns_get_mntns_id(fd)
+        assert identity == nsfs_ioctls.ns_get_mntns_id(fd)
     # The kernel counts the root of roots too, which mountinfo does not list.
     assert mounts - len(Path("/proc/self/mountinfo").read_text().splitlines()) in (0, 1)
 
@@ -492,7 +498,7 @@ def test_a_mount_namespace_tells_its_id_and_number_of_mounts() -> None:
 def test_root_walks_mount_namespaces_both_ways() -> None:
     with lodger("mnt"), namespace("mnt") as first:  # so there is one with a higher id than ours
         try:
-            following = nsfs.ns_mnt_get_next(first)
+            following = nsfs_ioctls.ns_mnt_get_next(first)
         except PermissionError:
             assert os.geteuid() != 0 or not in_the_first_user_namespace()
             pytest.skip("only root of the machine may ask.")
@@ -500,8 +506,8 @@ def test_root_walks_mount_namespaces_both_ways() -> None:
             if unsupported(error):
                 pytest.skip("this kernel has no NS_MNT_GET_NEXT (Linux 6.12).")
             raise
-        back = nsfs.ns_mnt_get_prev(following)
-        ids = [nsfs.ns_mnt_get_info(fd)[0] for fd in (first, following, back)]
+        back = nsfs_ioctls.ns_mnt_get_prev(following)
+        ids = [nsfs_ioctls.ns_mnt_get_info(fd)[0] for fd in (first, following, back)]
         os.close(following), os.close(back)
     assert ids[0] == ids[2] < ids[1]
 
@@ -515,8 +521,8 @@ def test_the_neighbours_of_a_mount_namespace_are_asked_for_with_a_buffer(
         assert len(argument) == 16
         return 7
 
-    monkeypatch.setattr(nsfs.fcntl, "ioctl", ioctl)
-    assert nsfs.ns_mnt_get_next(3) == nsfs.ns_mnt_get_prev(3) == 7
+    monkeypatch.setattr(nsfs_ioctls.fcntl, "ioctl", ioctl)
+    assert nsfs_ioctls.ns_mnt_get_next(3) == nsfs_ioctls.ns_mnt_get_prev(3) == 7
 
 
 def in_the_first_user_namespace() -> bool:
@@ -527,12 +533,12 @@ def in_the_first_user_namespace() -> bool:
 def test_pids_are_translated_between_pid_namespaces() -> None:
     with ns.Sandbox("pid") as box, namespace("pid", box.pid) as fd:
         try:
-            assert nsfs.ns_get_pid_in_pidns(fd, box.pid) == 1
-            assert nsfs.ns_get_pid_from_pidns(fd, 1) == box.pid
-            assert nsfs.ns_get_tgid_in_pidns(fd, box.pid) == 1
-            assert nsfs.ns_get_tgid_from_pidns(fd, 1) == box.pid
+            assert nsfs_ioctls.ns_get_pid_in_pidns(fd, box.pid) == 1
+            assert nsfs_ioctls.ns_get_pid_from_pidns(fd, 1) == box.pid
+            assert nsfs_ioctls.ns_get_tgid_in_pidns(fd, box.pid) == 1
+            assert nsfs_ioctls.ns_get_tgid_from_pidns(fd, 1) == box.pid
             with pytest.raises(ProcessLookupError):
-                nsfs.ns_get_pid_in_pidns(fd, os.getpid())
+                nsfs_ioctls.ns_get_pid_in_pidns(fd, os.getpid())
         except OSError as error:
             if unsupported(error):
                 pytest.skip("this kernel has no NS_GET_PID_IN_PIDNS (Linux 6.11).")
@@ -543,7 +549,7 @@ def test_pids_are_translated_between_pid_namespaces() -> None:
 def test_a_pidfd_gives_the_same_namespace_as_proc(link: str) -> None:
     pidfd = os.pidfd_open(os.getpid())
     try:
-        fd = nsfs.pidfd_get_namespace(pidfd, link)
+        fd = nsfs_ioctls.pidfd_get_namespace(pidfd, link)
     except OSError as error:
         if unsupported(error):
             pytest.skip("this kernel has no PIDFD_GET_*_NAMESPACE (Linux 6.11).")
@@ -557,7 +563,7 @@ def test_a_pidfd_gives_the_same_namespace_as_proc(link: str) -> None:
 def test_a_socket_tells_its_network_namespace() -> None:
     with socket.socket() as sock:
         try:
-            fd = nsfs.socket_netns(sock.fileno())
+            fd = nsfs_ioctls.socket_netns(sock.fileno())
         except PermissionError:
             pytest.skip("only root here may ask (CAP_NET_ADMIN).")
     assert os.fstat(fd).st_ino == os.stat("/proc/self/ns/net").st_ino
@@ -571,14 +577,14 @@ def test_a_socket_keeps_the_network_namespace_it_was_made_in() -> None:
         born = os.stat("/proc/self/ns/net").st_ino
         sock = socket.socket()
         syscalls.unshare(CloneFlag.NEWNET)
-        fd = nsfs.socket_netns(sock.fileno())
+        fd = nsfs_ioctls.socket_netns(sock.fileno())
         return [os.fstat(fd).st_ino == born, os.stat("/proc/self/ns/net").st_ino == born]
 
     assert in_child(compare) == "[True, False]"
 
 
 def test_opening_a_namespace_by_pid_and_name_is_close_on_exec() -> None:
-    fd = nsfs.nsfd(os.getpid(), "uts")
+    fd = nsfs_ioctls.nsfd(os.getpid(), "uts")
     assert os.fstat(fd).st_ino == os.stat("/proc/self/ns/uts").st_ino
     assert not os.get_inheritable(fd)
     os.close(fd)

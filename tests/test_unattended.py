@@ -9,11 +9,11 @@ import pytest
 
 import nsedu as ns
 import refresh_notebooks as refresher
-from nsedu import front
-from nsedu.solved import all_solved
+from nsedu.learning.progress_store import all_solved
+from nsedu.notebook import front_end
 
 CELLS = """import sys, nsedu as ns
-from nsedu import front
+from nsedu.notebook import front_end as front
 ns.exercise('uts-1')
 ns.terminal()
 box = ns.Sandbox('uts', hostname='phobos')
@@ -38,8 +38,8 @@ def test_a_converter_gets_text_and_solves_nothing_for_the_learner(
 
 
 def test_a_script_shows_text_but_somebody_has_started_it() -> None:
-    assert not front.interactive()
-    assert not front.unattended()
+    assert not front_end.interactive()
+    assert not front_end.unattended()
 
 
 @pytest.mark.needs("userns", "uts")

@@ -10,7 +10,8 @@ from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets.config import Config
 
 import nsedu as ns
-from nsedu import programs, unavailable
+from nsedu import programs
+from nsedu.notebook import unavailable
 
 
 @pytest.fixture

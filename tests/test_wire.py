@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nsedu import wire
+from nsedu.agent import wire
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -18,8 +18,8 @@ import pytest
 from awaiting import eventually
 from called import called
 from nsedu import Sandbox
-from nsedu.exercises import EXERCISES, Verdict, diagnosis, model
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, Verdict, diagnosis, model
+from nsedu.learning.exercises.model import world
 
 Scripts = Mapping[str, Mapping[str, str]]
 """Exercise → what the attempt is called → a script for bash."""

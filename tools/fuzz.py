@@ -21,18 +21,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from nsedu import errors, explain, mountinfo, plain, raised, rules
-from nsedu import messages as table
-from nsedu.cells import cell
-from nsedu.idmaps import IdRange
-from nsedu.sandbox import Namespace
+from nsedu.agent import plain_data, raised
+from nsedu.agent import protocol as table
+from nsedu.errors import explain, namespace_error, rules
+from nsedu.kernel import mountinfo
+from nsedu.kernel.id_maps import IdRange
+from nsedu.notebook.cells import python_cell
+from nsedu.sandbox.sandbox import Namespace
 
 HARMLESS: tuple[type, ...] = (
     bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None),
     os.stat_result, os.statvfs_result, os.terminal_size, os.times_result, os.uname_result,
     time.struct_time, mountinfo.Mount, IdRange, Namespace,
 )  # fmt: skip
-_MODULES = ("builtins", "__main__", "nsedu.raised")  # of exceptions
+_MODULES = ("builtins", "__main__", "nsedu.agent.raised")  # of exceptions
 
 
 def check_result(data: bytes) -> None:
@@ -42,7 +44,7 @@ def check_result(data: bytes) -> None:
         AssertionError: it is something else.
     """
     try:
-        worked, found = plain.loads(data)
+        worked, found = plain_data.loads(data)
     except ValueError:
         return
     assert worked or isinstance(found, Exception)
@@ -75,7 +77,7 @@ def check_message(data: bytes, descriptors: int = 0) -> None:
     assert all(type(value) in (int, str) for value in fields.values())
     if name == "failed":
         error = explain.error(explain.heard(fields))
-        assert isinstance(error, errors.NamespaceError)
+        assert isinstance(error, namespace_error.NamespaceError)
         assert str(error).replace("\n", "").isprintable()
 
 
@@ -85,13 +87,14 @@ def check_error(data: bytes) -> None:
     Raises:
         AssertionError: it is something else.
     """
-    error = cell.failure(data)
+    error = python_cell.failure(data)
     assert all(type(text) is str for text in error._render_traceback_())
 
 
 _TAGS = ["t", "d", "s", "f", "b", "ba", "c", "i", "r", "x", "q"]
 _WORDS = ["ValueError", "OSError", "UnicodeDecodeError", "SyntaxError", "SystemExit", "eval",
-          "ExceptionGroup", "os.stat_result", "nsedu.idmaps.IdRange", "AAAA", "0x5"]  # fmt: skip
+          "ExceptionGroup", "os.stat_result", "nsedu.kernel.id_maps.IdRange",
+          "AAAA", "0x5"]  # fmt: skip
 
 
 def _tree(source: Any, depth: int = 0) -> Any:
@@ -130,9 +133,11 @@ def _one(target: str, data: bytes) -> None:
 
 def _seeds(target: str) -> list[bytes]:
     values = [None, [1, (2.5, {"a": {3}})], {b"k": frozenset({1j})}, os.stat("/"), os.uname()]
-    worked = [plain.dumps(True, value) for value in values]
-    raised = [plain.dumps(False, e) for e in (ValueError(1), OSError(2, "no", "/a"), SystemExit(3))]
-    told = [plain.dumps(True, {"said": "a", "lines": ["b"], "why": "c"})]
+    worked = [plain_data.dumps(True, value) for value in values]
+    raised = [
+        plain_data.dumps(False, e) for e in (ValueError(1), OSError(2, "no", "/a"), SystemExit(3))
+    ]
+    told = [plain_data.dumps(True, {"said": "a", "lines": ["b"], "why": "c"})]
     failed = table.encode("failed", "exec", 2, "x", 1, 2, 0, 1, 0, 1, 0, "", "", "mnt=1", "", "/a")
     said = [b"\0" + data for data in (failed, table.READY, table.encode("exit", -9))]
     return {"messages": said, "errors": told}.get(target, [*worked, *raised])
@@ -147,7 +152,7 @@ def main() -> None:
         import atheris
     except ImportError:
         sys.exit("This needs atheris: .venv/bin/python -m pip install atheris")
-    for module in (plain, raised, table, cell, explain, rules):
+    for module in (plain_data, raised, table, python_cell, explain, rules):
         for name, value in vars(module).items():
             if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
                 setattr(module, name, atheris.instrument_func(value))

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from nsedu.course import COMING, Chapter, chapters
+from nsedu.learning.course_map import COMING, Chapter, chapters
 
 MAP, GLOSSARY = "course.md", "glossary.md"
 WORDS = "glossary.ipynb"

@@ -168,7 +168,9 @@ def _short_of(nb: NotebookNode) -> set[str]:
     wanted = {need for cell in nb.cells for need in _needs(cell)}
     absent: dict[str, str] = {}
     if wanted:
-        from nsedu.doctor import missing  # only where asked for: most notebooks have no such cell
+        from nsedu.requirements import (
+            missing,  # only where asked for: most notebooks have no such cell
+        )
 
         absent = missing(sorted(wanted))
     return {cell.id for cell in nb.cells if absent.keys() & _needs(cell)}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nsedu.clean import clean
 from nsedu.draw import legend
-from nsedu.draw.canvas import Canvas, fit, measure
-from nsedu.draw.cgroup_paths import Group, Tree, fold_groups, fold_seats, trees
-from nsedu.draw.names import Letters, columns, pad
+from nsedu.draw.cgroup_tree_layout import Group, Tree, fold_groups, fold_seats, trees
+from nsedu.draw.labels import Letters, columns, pad
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -22,7 +20,9 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
-from nsedu.observe.cgroup_view import View
+from nsedu.draw.svg import Canvas, fit, measure
+from nsedu.observe.cgroups import View
+from nsedu.printable import clean
 
 TITLE = "Control groups, and where each namespace has its root"
 SENSE = (

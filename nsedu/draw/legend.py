@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nsedu.draw.canvas import Canvas, measure
-from nsedu.draw.names import Letters, columns, identity
+from nsedu.draw.labels import Letters, columns, identity
 from nsedu.draw.style import INK, MARGIN, RULE, SOFT_INK, okabe_ito, tint
-from nsedu.nstypes import NAMES
+from nsedu.draw.svg import Canvas, measure
+from nsedu.kernel.namespace_types import NAMES
 
 MOST = 24
 """How many namespaces of one type are listed."""

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nsedu import argument
 from nsedu.draw.page import html
+from nsedu.errors import arguments
 
 
 class Picture:
@@ -47,7 +47,7 @@ class Picture:
             ValueError: the name ends otherwise; the message says what to do.
             OSError: the file cannot be written.
         """
-        path = Path(argument.path("path", path))
+        path = Path(arguments.path("path", path))
         content = {".svg": self.svg, ".txt": self.text}.get(path.suffix.lower())
         if content is None:
             raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from nsedu.nstypes import CATALOGUE
+from nsedu.kernel.namespace_types import CATALOGUE
 
 okabe_ito: dict[str, str] = {t.name: t.colour for t in CATALOGUE}
 """The colour of each namespace type; the eight are the palette of Okabe and Ito."""

@@ -28,12 +28,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from nsedu import interrupts, nsfs, roles, syscalls
-from nsedu.child import close_others
-from nsedu.helper import no_answer, start
-from nsedu.nstypes import BY_NAME, CloneFlag
-from nsedu.procfs import read
-from nsedu.wire import ROOT
+from nsedu.agent.commands import close_others
+from nsedu.agent.helper import no_answer, start
+from nsedu.agent.wire import ROOT
+from nsedu.kernel import interrupts, nsfs_ioctls, syscalls
+from nsedu.kernel.namespace_types import BY_NAME, CloneFlag
+from nsedu.kernel.procfs import read
+from nsedu.sandbox import process_labels
 
 NAME = "nsedu look"
 PATIENCE = 5  # seconds for one place
@@ -126,10 +127,10 @@ class Helper:
     def _started(self) -> socket.socket:
         if self._socket is not None:
             return self._socket
-        from nsedu import client  # which the helper itself has no use for
+        from nsedu.sandbox import agent_client  # which the helper itself has no use for
 
-        if self.close not in client.also_ended:
-            client.also_ended.append(self.close)
+        if self.close not in agent_client.also_ended:
+            agent_client.also_ended.append(self.close)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = _START.format(root=ROOT, fd=theirs.fileno(), pid=os.getpid())
         try:
@@ -143,7 +144,7 @@ class Helper:
             raise
         finally:
             theirs.close()
-        roles.unseen.add(process.pid)
+        process_labels.unseen.add(process.pid)
         self._process, self._socket = process, ours
         return ours
 
@@ -154,7 +155,7 @@ class Helper:
                 os.killpg(self._process.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE)
-            roles.unseen.discard(self._process.pid)
+            process_labels.unseen.discard(self._process.pid)
             self._socket = self._process = None
 
     def _after_fork(self) -> None:
@@ -309,7 +310,7 @@ def enter(pid: int, type: str, ns: int = 0) -> bool:
     Raises:
         OSError: ESRCH if it is another, or what open(2), NS_GET_USERNS and setns(2) say.
     """
-    fd = nsfs.nsfd(pid, type)
+    fd = nsfs_ioctls.nsfd(pid, type)
     its = os.fstat(fd).st_ino
     if ns not in (0, its):
         raise ProcessLookupError(errno.ESRCH, "the process has ended, and another has its number")
@@ -321,6 +322,6 @@ def enter(pid: int, type: str, ns: int = 0) -> bool:
     except PermissionError:
         if type == "user":
             raise
-    syscalls.setns(nsfs.ns_get_userns(fd), CloneFlag.NEWUSER)
+    syscalls.setns(nsfs_ioctls.ns_get_userns(fd), CloneFlag.NEWUSER)
     syscalls.setns(fd, BY_NAME[type].flag)
     return True

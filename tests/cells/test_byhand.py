@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from nsedu import nstypes
-from nsedu.cells import byhand
-from nsedu.cells.cell import CellFailed
-from nsedu.process import CommandTimedOut
+from nsedu.kernel import namespace_types
+from nsedu.notebook.cells import byhand
+from nsedu.notebook.cells.python_cell import CellFailed
+from nsedu.sandbox.process import CommandTimedOut
 from ordinary_user import Learner
 
 # As the chapter on UTS namespaces shows it.
@@ -41,12 +41,12 @@ def test_a_cell_makes_a_namespace_though_the_notebook_has_threads(
 
 @pytest.mark.needs("userns", "uts")
 def test_an_ordinary_user_makes_a_namespace(learner: Learner) -> None:
-    done = learner.run_python(f"from nsedu.cells import byhand; byhand.run({PHOBOS!r})")
+    done = learner.run_python(f"from nsedu.notebook.cells import byhand; byhand.run({PHOBOS!r})")
     assert (done.stdout, done.stderr) == ("phobos\n", "")
 
 
 def test_the_names_that_the_magic_promises_are_there(capsys: pytest.CaptureFixture[str]) -> None:
-    flags = [kind.clone_flag for kind in nstypes.CATALOGUE]
+    flags = [kind.clone_flag for kind in namespace_types.CATALOGUE]
     calls = ["unshare", "setns", "clone3", "mount", "umount2", "pivot_root", "sethostname"]
     others = ["os", "socket", "errno", "write", "claim", "expect", "uid", "gid"]
     byhand.run(f"print(len([{', '.join([*flags, *calls, *others])}]))")

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from nsedu.cells import cell
+from nsedu.notebook.cells import python_cell
 
 
-def raised(source: str, names: dict[str, Any] | None = None) -> cell.CellFailed:
+def raised(source: str, names: dict[str, Any] | None = None) -> python_cell.CellFailed:
     try:
-        cell.run(source, {} if names is None else names)
+        python_cell.run(source, {} if names is None else names)
     except BaseException as error:
-        return cell.CellFailed(**cell.report(error))
+        return python_cell.CellFailed(**python_cell.report(error))
     raise AssertionError("nothing was raised")
 
 
@@ -36,14 +36,14 @@ def raised(source: str, names: dict[str, Any] | None = None) -> cell.CellFailed:
 def test_the_value_of_a_last_expression_is_shown(
     source: str, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cell.run(source, {})
+    python_cell.run(source, {})
     assert capsys.readouterr().out == printed
 
 
 def test_names_are_kept() -> None:
     names: dict[str, Any] = {}
-    cell.run("x = 3", names)
-    cell.run("y = x + 1", names)
+    python_cell.run("x = 3", names)
+    python_cell.run("y = x + 1", names)
     assert names["y"] == 4
 
 
@@ -62,10 +62,10 @@ def test_an_error_below_the_cell_shows_the_line_of_the_cell_only() -> None:
 
 def test_a_function_of_an_earlier_cell_keeps_its_lines() -> None:
     names: dict[str, Any] = {}
-    cell.run("def f():\n    boom", names, 1)
+    python_cell.run("def f():\n    boom", names, 1)
     with pytest.raises(NameError) as caught:
-        cell.run("\n\nf()", names, 2)
-    assert cell.report(caught.value)["lines"] == ["line 3: f()", "line 2, in f: boom"]
+        python_cell.run("\n\nf()", names, 2)
+    assert python_cell.report(caught.value)["lines"] == ["line 3: f()", "line 2, in f: boom"]
 
 
 def test_a_syntax_error_shows_its_line() -> None:
@@ -97,11 +97,13 @@ def test_an_ordinary_error_is_not_explained() -> None:
 
 
 def test_bash_says_which_line_failed_and_stops_there() -> None:
-    done = subprocess.run(cell.bash("echo one\nfalse\necho two"), capture_output=True, text=True)
+    done = subprocess.run(
+        python_cell.bash("echo one\nfalse\necho two"), capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (1, "one\n")
     assert done.stderr == "line 2: exit status 1 from: false\n"
 
 
 def test_bash_ends_with_a_failure_within_a_pipe_and_at_an_unset_variable() -> None:
     for script in ("false | cat", 'echo "$NSEDU_UNSET"'):
-        assert subprocess.run(cell.bash(script), capture_output=True).returncode != 0
+        assert subprocess.run(python_cell.bash(script), capture_output=True).returncode != 0

@@ -16,12 +16,14 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from awaiting import ended
-from nsedu import client, lent_ids, syscalls
-from nsedu.cells import byhand, ordinary
-from nsedu.cells.cell import CellFailed
-from nsedu.errors import NamespaceError
-from nsedu.process import CommandTimedOut
-from nsedu.procfs import parse_stat, read
+from nsedu.agent import lent_ids
+from nsedu.errors.namespace_error import NamespaceError
+from nsedu.kernel import syscalls
+from nsedu.kernel.procfs import parse_stat, read
+from nsedu.notebook.cells import byhand, unprivileged
+from nsedu.notebook.cells.python_cell import CellFailed
+from nsedu.sandbox import agent_client
+from nsedu.sandbox.process import CommandTimedOut
 from ordinary_user import Learner
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
@@ -48,7 +50,8 @@ def test_root_becomes_a_user_without_groups(capsys: pytest.CaptureFixture[str]) 
 @needs_root
 def test_an_ordinary_user_stays_who_he_is(learner: Learner) -> None:
     done = learner.run_python(
-        "from nsedu.cells import byhand; byhand.run('print(os.getuid(), uid, gid, capget())')"
+        "from nsedu.notebook.cells import byhand\n"
+        "byhand.run('print(os.getuid(), uid, gid, capget())')"
     )
     assert done.stdout == f"{learner.uid} {learner.uid} {learner.gid} (0, 0, 0)\n", done.stderr
 
@@ -88,7 +91,7 @@ def test_root_of_a_user_namespace_with_one_id_has_no_capability_after_an_exec(
     learner: Learner,
 ) -> None:
     code = "os.execvp('grep', ['grep', 'CapEff', '/proc/self/status'])"
-    start = f"from nsedu.cells import byhand; byhand.run({code!r})"
+    start = f"from nsedu.notebook.cells import byhand; byhand.run({code!r})"
     done = learner.run(["unshare", "-Ur", learner.python, "-c", start])
     assert done.stdout.split() == ["CapEff:", "0" * 16], done.stderr
 
@@ -142,9 +145,9 @@ def test_all_that_a_cell_started_ends_when_it_ran_too_long(
 
 @pytest.mark.faults
 def test_all_that_a_cell_started_ends_with_the_notebook() -> None:
-    code = f"from nsedu.cells import byhand; byhand.run({LEAVES!r})"
+    code = f"from nsedu.notebook.cells import byhand; byhand.run({LEAVES!r})"
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", code], cwd=client.ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-c", code], cwd=agent_client.ROOT, stdout=subprocess.PIPE, text=True
     ) as notebook:
         assert notebook.stdout is not None
         pids = [int(pid) for pid in notebook.stdout.readline().split()]
@@ -165,8 +168,8 @@ def parties(code: str, oldest: str) -> Iterator[dict[str, int]]:
         oldest: whose pid it is.
     """
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", f"from nsedu.cells import byhand; byhand.run({code!r})"],
-        cwd=client.ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [sys.executable, "-u", "-c", f"from nsedu.notebook.cells.byhand import run; run({code!r})"],
+        cwd=agent_client.ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as notebook:  # fmt: skip
         assert notebook.stdout is not None
         pids = {}
@@ -212,13 +215,14 @@ def test_all_that_a_cell_has_left_ends_although_two_are_killed(between: float) -
 @pytest.mark.faults
 def test_all_that_a_cell_started_ends_with_the_agent() -> None:
     code = (
-        "import os, signal, threading; from nsedu import client; from nsedu.cells import byhand\n"
-        "agent = client.agent().process.pid; print(agent, flush=True)\n"
+        "import os, signal, threading\n"
+        "from nsedu.notebook.cells import byhand; from nsedu.sandbox import agent_client\n"
+        "agent = agent_client.agent().process.pid; print(agent, flush=True)\n"
         f"byhand.run({LEAVES!r})"
     )
     with subprocess.Popen(
         [sys.executable, "-u", "-c", code],
-        cwd=client.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=agent_client.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as notebook:  # fmt: skip
         assert notebook.stdout is not None and notebook.stderr is not None
         agent = int(notebook.stdout.readline())
@@ -233,12 +237,14 @@ def test_a_cell_whose_agent_was_killed_before_it_began_does_not_begin(
     alive: bool,
 ) -> None:
     read, write = os.pipe()
-    start = ordinary._START.format(path=[client.ROOT], program="cells.byhand:main")
+    start = unprivileged._START.format(
+        path=[agent_client.ROOT], program="notebook.cells.byhand:main"
+    )
     gone = subprocess.Popen(["true"])
     gone.wait(30)
     window = lent_ids.to_lend()
     request = {
-        "path": [*sys.path, client.ROOT], "source": "print('begun')",
+        "path": [*sys.path, agent_client.ROOT], "source": "print('begun')",
         "cells": window and window.cells,
         "agent": os.getpid() if alive else gone.pid,
     }  # fmt: skip

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 import pytest
 
 from awaiting import ended, eventually
-from nsedu.cells import repl
-from nsedu.cells.cell import CellFailed
-from nsedu.errors import NamespaceError
-from nsedu.process import CommandTimedOut
-from nsedu.sandbox import Sandbox
-from nsedu.snapshot import snapshot
+from nsedu.errors.namespace_error import NamespaceError
+from nsedu.notebook.cells import interpreter as repl
+from nsedu.notebook.cells.python_cell import CellFailed
+from nsedu.observe.snapshot import snapshot
+from nsedu.sandbox.process import CommandTimedOut
+from nsedu.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.needs("userns", "uts")
 
@@ -90,14 +90,14 @@ def test_an_exit_leaves_the_interpreter_running(mars: Sandbox) -> None:
 def test_it_can_import_what_the_notebook_can(
     mars: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(mars, "import cloudpickle, nsedu.syscalls\nprint(cloudpickle.__name__)")
+    run(mars, "import cloudpickle, nsedu.kernel.syscalls\nprint(cloudpickle.__name__)")
     assert capsys.readouterr().out == "cloudpickle\n"
 
 
 def test_it_has_one_thread_and_may_unshare(
     mars: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(mars, "from nsedu.syscalls import *\nunshare(CloneFlag.NEWUSER)\nos.getuid()")
+    run(mars, "from nsedu.kernel.syscalls import *\nunshare(CloneFlag.NEWUSER)\nos.getuid()")
     assert capsys.readouterr().out == "65534\n"
 
 

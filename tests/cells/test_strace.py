@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nsedu.cells.strace import calls, decode
+from nsedu.notebook.cells.strace_output import calls, decode
 
 UNSHARE = """\
 100 execve("/usr/bin/unshare", ["unshare", "-Ur", "sh"], 0x7ffe74c58e08 /* 35 vars */) = 0

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from nsedu.cells import trace
-from nsedu.process import CommandFailed, CommandTimedOut
-from nsedu.sandbox import Sandbox
+from nsedu.notebook.cells import trace
+from nsedu.sandbox.process import CommandFailed, CommandTimedOut
+from nsedu.sandbox.sandbox import Sandbox
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("strace", "hostname", "userns", "uts")
@@ -33,7 +33,7 @@ def test_the_calls_come_first_and_then_what_the_command_printed(
 
 
 def test_an_ordinary_user_sees_the_same(learner: Learner) -> None:
-    done = learner.run_python(f"from nsedu.cells import trace; trace.run({PHOBOS!r})")
+    done = learner.run_python(f"from nsedu.notebook.cells import trace; trace.run({PHOBOS!r})")
     assert (done.stdout, done.stderr) == (PHOBOS_SHOWN, "")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from nsedu.draw import Picture
-from nsedu.nstypes import NAMES
-from nsedu.records import Namespace, Process, Snapshot
+from nsedu.draw.picture import Picture
+from nsedu.kernel.namespace_types import NAMES
+from nsedu.observe.records import Namespace, Process, Snapshot
 
 FIRST = {name: 4026531830 + index for index, name in enumerate(NAMES)}
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from hand_made import Family, lines, mars_and_venus, nested, notebook, texts
 
-from nsedu import draw
-from nsedu.draw.changes import verdict
-from nsedu.records import Snapshot
+from nsedu.draw.diff import diff, verdict
+from nsedu.observe.records import Snapshot
 
 
 def moved(family: Family, pid: int, **links: int) -> None:
@@ -23,7 +22,7 @@ def test_a_child_that_unshares_one_type_changes_one_link():
     child = family.add(101, "child")
     before = family.snapshot()
     moved(family, child, uts=4026532900)
-    picture = draw.diff(before, family.snapshot())
+    picture = diff(before, family.snapshot())
     assert str(picture) == lines(
         """
   process                   what changed
@@ -45,7 +44,7 @@ def test_a_process_that_became_a_zombie_has_not_moved_but_ended():
     dead = family.processes[child]
     links = {link: dead.links[link] for link in ("pid", "user")}
     family.processes[child] = dead._replace(links=links, zombie=True)
-    text = str(draw.diff(before, family.snapshot()))
+    text = str(diff(before, family.snapshot()))
     assert "has ended, but its parent has yet to reap it: a zombie" in text
     assert "a new one" not in text
 
@@ -58,7 +57,7 @@ def test_what_came_and_what_went_is_marked():
     family.add(new, "sleep")
     net = family.processes.pop(gone).links["net"]
     del family.namespaces["net", net]
-    assert str(draw.diff(before, family.snapshot())) == lines(
+    assert str(diff(before, family.snapshot())) == lines(
         """
   process                   what changed
   this notebook
@@ -79,7 +78,7 @@ def test_new_processes_that_are_alike_are_drawn_once():
     before = family.snapshot()
     for _ in range(120):
         family.add(agent, "sleep")
-    assert "+    └─ sleep × 120" in str(draw.diff(before, family.snapshot()))
+    assert "+    └─ sleep × 120" in str(diff(before, family.snapshot()))
 
 
 def test_what_did_not_change_is_gathered_with_its_number():
@@ -88,13 +87,13 @@ def test_what_did_not_change_is_gathered_with_its_number():
         family.add(agent, f"daemon-{index}")
     before = family.snapshot()
     family.add(101, "late")
-    text = str(draw.diff(before, family.snapshot()))
+    text = str(diff(before, family.snapshot()))
     assert "… 51 unchanged" in text
     assert "daemon" not in text
 
 
 def test_when_nothing_changed_it_says_so():
-    assert str(draw.diff(nested(), nested())) == lines(
+    assert str(diff(nested(), nested())) == lines(
         """
   process                   what changed
   … 10 unchanged
@@ -108,19 +107,19 @@ def test_a_pid_namespace_set_aside_for_children_is_told_in_words():
     family, agent = notebook()
     before = family.snapshot()
     moved(family, agent, pid_for_children=0)
-    assert "pid_for_children A → a new one" in str(draw.diff(before, family.snapshot()))
+    assert "pid_for_children A → a new one" in str(diff(before, family.snapshot()))
 
 
 def test_links_that_can_be_read_no_longer_are_not_called_moved_one_by_one():
     before = mars_and_venus()
     unreadable = before.processes[104]._replace(links={})
     after = Snapshot(before.processes | {104: unreadable}, before.namespaces)
-    assert "its links could no longer be read" in str(draw.diff(before, after))
+    assert "its links could no longer be read" in str(diff(before, after))
 
 
 def test_something_else_than_a_snapshot_is_refused():
     with pytest.raises(TypeError, match="after must be a Snapshot, not dict"):
-        draw.diff(nested(), {})  # type: ignore[arg-type]
+        diff(nested(), {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_a_number_that_another_namespace_has_now_is_told_as_two():
     before.namespaces["uts", number] = replace(before.namespaces["uts", number], id=11)
     after = family.snapshot()
     after.namespaces["uts", number] = replace(after.namespaces["uts", number], id=12)
-    picture = draw.diff(before, after)
+    picture = diff(before, after)
     assert str(picture) == lines(
         f"""
   process                   what changed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hand_made import lines, mars_and_venus, parsed, texts
 
-from nsedu import draw
+from nsedu.draw.compare import compare
 
 
 def test_each_link_is_equal_or_differs():
     processes = mars_and_venus().processes
-    picture = draw.compare(processes[101], processes[103])
+    picture = compare(processes[101], processes[103])
     assert str(picture) == lines(
         """
 link              this notebook   sandbox "mars"
@@ -31,19 +31,19 @@ time_for_children       A       =       A         time:[4026531837]
 
 def test_a_process_equals_itself():
     process = mars_and_venus().processes[103]
-    assert str(draw.compare(process, process)).endswith("10 links equal, none differs")
+    assert str(compare(process, process)).endswith("10 links equal, none differs")
 
 
 def test_a_link_known_of_one_only_is_neither_equal_nor_different():
     one, other = list(mars_and_venus().processes.values())[:2]
     other = other._replace(links={k: n for k, n in other.links.items() if k != "uts"})
-    text = str(draw.compare(one, other))
+    text = str(compare(one, other))
     assert "uts                     A       ?    ?     uts:[4026531831]" in text
     assert text.endswith("9 links equal, none differs; 1 known of one only")
 
 
 def test_two_processes_whose_links_cannot_be_read_are_said_to_be_so():
     process = mars_and_venus().processes[103]._replace(links={})
-    picture = draw.compare(process, process)
+    picture = compare(process, process)
     assert str(picture).endswith("the links of neither can be read")
     parsed(picture)

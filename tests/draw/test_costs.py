@@ -19,11 +19,11 @@ from nbval.plugin import get_sanitize_patterns
 
 import refresh_notebooks as refresher
 from made_results import MACHINE, curve, result
-from nsedu import draw
-from nsedu.draw import Picture
-from nsedu.draw.quantities import quantity
+from nsedu.draw import style
+from nsedu.draw.picture import Picture
 from nsedu.draw.style import okabe_ito
-from nsedu.measure.result import Measured, Result
+from nsedu.measurement.result import Measured, Result
+from nsedu.measurement.units import quantity
 
 SPREAD = (0.8, 0.9, 1.0, 1.1, 1.2)
 PATTERNS = get_sanitize_patterns(refresher.SANITIZE.read_text(encoding="utf-8"))
@@ -94,7 +94,7 @@ def test_it_is_one_of_the_family_of_pictures(kind: str) -> None:
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
     assert float(root.get("width", "")) <= 900
     assert {text.get("font-family") for text in root.iter(f"{SVG}text")} <= {
-        draw.style.SANS, draw.style.MONO,
+        style.SANS, style.MONO,
     }  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_the_same_result_gives_the_same_bytes_in_another_process(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     code = (
-        "import sys; from nsedu.measure.result import Result\n"
+        "import sys; from nsedu.measurement.result import Result\n"
         "sys.stdout.buffer.write(Result.from_json(sys.stdin.read()).picture().svg.encode())"
     )
     done = subprocess.run(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from nsedu import draw
-from nsedu.draw.eye_rows import MOST
-from nsedu.observe.sights import Sight, View
+from nsedu.draw.eyes import MOST, eyes
+from nsedu.observe.comparisons import Sight, View
 
 HOME = Sight("this notebook", True, "p1", "4711")
 LAB = Sight('sandbox "lab"', False, "1", "1")
@@ -19,7 +18,7 @@ def view(*sights: Sight) -> View:
 
 
 def test_the_text_twin_says_who_sees_what_and_why() -> None:
-    assert str(draw.eyes(view(HOME, LAB, FAR, HOME._replace(name="twin")))).splitlines() == [
+    assert str(eyes(view(HOME, LAB, FAR, HOME._replace(name="twin")))).splitlines() == [
         "The process number of lab, as each place sees it",
         "this notebook     p1",
         'sandbox "lab"  ≠  1',
@@ -32,25 +31,25 @@ def test_the_text_twin_says_who_sees_what_and_why() -> None:
 
 
 def test_the_drawing_has_the_numbers_of_this_machine() -> None:
-    drawn = draw.eyes(view(HOME, LAB)).svg.partition("</desc>")[2]
+    drawn = eyes(view(HOME, LAB)).svg.partition("</desc>")[2]
     assert ">4711<" in drawn
     assert "p1" not in drawn
 
 
 def test_what_may_not_be_asked_is_said() -> None:
-    said = str(draw.eyes(view(HOME, CLOSED)))
+    said = str(eyes(view(HOME, CLOSED)))
     assert "sshd           ?  cannot be asked" in said
     assert "? in which PID namespace it is may not be read" in said
 
 
 def test_of_very_many_places_some_are_drawn_and_the_rest_counted() -> None:
-    picture = draw.eyes(view(HOME, *[LAB] * (MOST + 6)))
+    picture = eyes(view(HOME, *[LAB] * (MOST + 6)))
     assert "… 7 more places, which are not drawn" in str(picture)
     assert float(ET.fromstring(picture.svg).attrib["height"]) < 2200
 
 
 def test_a_name_that_is_no_text_does_no_harm() -> None:
-    picture = draw.eyes(view(HOME, LAB._replace(name="<b>\x1b[31m", told="a\nb", drawn="a\nb")))
+    picture = eyes(view(HOME, LAB._replace(name="<b>\x1b[31m", told="a\nb", drawn="a\nb")))
     ET.fromstring(picture.svg)
     assert "\x1b" not in str(picture)
     assert len(str(picture).splitlines()) == 6

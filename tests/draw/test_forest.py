@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsedu.draw.forest import Row, fold, gather, plant, processes_in, rows
-from nsedu.records import Process
+from nsedu.draw.process_rows import Row, fold, gather, plant, processes_in, rows
+from nsedu.observe.records import Process
 
 # Any parents at all: strangers, oneself, and one another in a circle.
 crowds = st.lists(

@@ -7,8 +7,9 @@ import errno
 import pytest
 from hand_made import lines, parsed, texts
 
-from nsedu import draw
-from nsedu.observe.ipc_objects import IpcLook, IpcNamespace, IpcObject
+from nsedu.draw.ipc import ipc
+from nsedu.draw.picture import Picture
+from nsedu.observe.ipc import IpcLook, IpcNamespace, IpcObject
 
 READER = 1000
 KINDS = ("shm", "sem", "msg", "mqueue")
@@ -19,8 +20,8 @@ def thing(kind: str, key: int = 0x2A, size: int = 0, number: int = 0, uid: int =
     return IpcObject(kind, name, -1 if kind == "mqueue" else 0, size, number, 0o600, uid)
 
 
-def drawn(*namespaces: IpcNamespace, unread: tuple[str, ...] = ()) -> draw.Picture:
-    return draw.ipc(IpcLook(namespaces, unread, READER))
+def drawn(*namespaces: IpcNamespace, unread: tuple[str, ...] = ()) -> Picture:
+    return ipc(IpcLook(namespaces, unread, READER))
 
 
 def space(ns: int, *objects: IpcObject, places: tuple[str, ...] = ('sandbox "mars"',), **fields):

@@ -9,10 +9,11 @@ from types import FrameType
 import pytest
 from hand_made import lines, parsed, texts
 
-from nsedu import draw
-from nsedu.draw.canvas import measure
-from nsedu.mountinfo import Mount
-from nsedu.observe.mount_tables import MountTable
+from nsedu.draw.mounts import mounts
+from nsedu.draw.picture import Picture
+from nsedu.draw.svg import measure
+from nsedu.kernel.mountinfo import Mount
+from nsedu.observe.mounts import MountTable
 
 
 class Table:
@@ -38,8 +39,8 @@ class Table:
         return MountTable((self.name,), 4026532000 + self.ns, tuple(self.mounts))
 
 
-def drawn(*tables: Table, below: str | None = None, everything: bool = False) -> draw.Picture:
-    return draw.mounts([table.table() for table in tables], below, everything)
+def drawn(*tables: Table, below: str | None = None, everything: bool = False) -> Picture:
+    return mounts([table.table() for table in tables], below, everything)
 
 
 def pair(one: str, two: str) -> tuple[Table, Table]:
@@ -131,7 +132,7 @@ def test_what_no_path_leads_to_is_covered():
 
 
 def _rows(table: Table) -> list:
-    from nsedu.draw.mount_rows import sheets
+    from nsedu.draw.mounts_layout import sheets
 
     return sheets([table.table()], None, True)[0][0].rows
 
@@ -172,7 +173,7 @@ def test_the_map_of_an_idmapped_mount_is_reported():
     id = table.mounts[-1].id
 
     def text(users: tuple[str, ...], groups: tuple[str, ...]) -> str:
-        return str(draw.mounts([table._replace(idmaps={id: (users, groups)})]))
+        return str(mounts([table._replace(idmaps={id: (users, groups)})]))
 
     both = ("0 100000 65536",)
     same = "as you see them: users and groups 0–65535 → 100000–165535"
@@ -183,7 +184,7 @@ def test_the_map_of_an_idmapped_mount_is_reported():
 
 def test_that_a_place_sees_what_is_below_its_root_directory_alone_is_said():
     table = Table("one", 1).table()._replace(root="/srv/\x1bjail")
-    assert "mnt:[4026532001] · below its root directory /srv/\\x1bjail" in str(draw.mounts([table]))
+    assert "mnt:[4026532001] · below its root directory /srv/\\x1bjail" in str(mounts([table]))
 
 
 def test_a_mount_hangs_on_the_nearest_that_is_drawn_and_siblings_are_in_order():
@@ -193,7 +194,7 @@ def test_a_mount_hangs_on_the_nearest_that_is_drawn_and_siblings_are_in_order():
 
 
 def test_mounts_that_may_not_be_read_are_said():
-    picture = draw.mounts([MountTable(("systemd",), 0, (), refused=True)])
+    picture = mounts([MountTable(("systemd",), 0, (), refused=True)])
     assert str(picture).splitlines() == [
         "systemd · not readable by you",
         "  its mounts may be read by its own user and by root",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsedu.clean import clean
-from nsedu.draw.names import Letters, call, centre, columns, letter, pad, shorten
-from nsedu.records import Namespace, Process, Snapshot
+from nsedu.draw.labels import Letters, call, centre, columns, letter, pad, shorten
+from nsedu.observe.records import Namespace, Process, Snapshot
+from nsedu.printable import clean
 
 
 @pytest.mark.parametrize(

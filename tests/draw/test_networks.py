@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from hand_made import lines, parsed, texts
 
-from nsedu import draw
-from nsedu.draw import networks as module
-from nsedu.observe.firewall import Chain, Table
-from nsedu.observe.network import End, Hop, Link, Network, Route
+from nsedu.draw import topology as module
+from nsedu.draw.picture import Picture
+from nsedu.draw.topology import topology
+from nsedu.observe.networks import End, Hop, Link, Network, Route
+from nsedu.observe.nft_rules import Chain, Table
 
 LO = Link("lo", "loopback", mtu=65536, addresses=("127.0.0.1/8",))
 FIRST = 4026532000
@@ -39,18 +40,18 @@ def star(count: int) -> list[Network]:
     return [network(0, bridge, *ports), *others]
 
 
-def paths(picture: draw.Picture) -> int:
+def paths(picture: Picture) -> int:
     """How many cables are drawn."""
     return len(re.findall(r'<path d="M[^"]*C', picture.svg))
 
 
-def sides(picture: draw.Picture) -> tuple[float, float]:
+def sides(picture: Picture) -> tuple[float, float]:
     root = parsed(picture)
     return float(root.get("width", 0)), float(root.get("height", 0))
 
 
 def test_a_cable_is_told_at_both_ends() -> None:
-    picture = draw.topology(
+    picture = topology(
         [
             network(1, veth("eth0", 2, "wan", "10.0.0.1/24")),
             network(2, veth("wan", 1, "eth0", "10.0.0.2/24", "fd00::2/64")),
@@ -73,7 +74,7 @@ left out: ::1 of lo, and the link-local addresses (fe80::…) that the kernel ma
 
 
 def test_of_two_the_first_is_on_the_left() -> None:
-    picture = draw.topology([network(1, veth("a", 2, "b")), network(2, veth("b", 1, "a"))])
+    picture = topology([network(1, veth("a", 2, "b")), network(2, veth("b", 1, "a"))])
     left, right = (
         float(re.search(rf'x="([\d.]+)"[^>]*>{name}<', picture.svg)[1])  # type: ignore[index]
         for name in ("net A", "net B")
@@ -82,7 +83,7 @@ def test_of_two_the_first_is_on_the_left() -> None:
 
 
 def test_a_bridge_has_its_ports_below_it() -> None:
-    text = str(draw.topology(star(3)))
+    text = str(topology(star(3)))
     assert (
         "├─ lo · up · 127.0.0.1/8\n"
         "└─ br0 · up · 10.0.0.254/16 · bridge\n"
@@ -109,7 +110,7 @@ def test_a_bridge_has_its_ports_below_it() -> None:
     ],
 )
 def test_a_link_is_told_with_what_tells_it_from_others(link: Link, words: str) -> None:
-    assert f"└─ {words}\n" in str(draw.topology([network(1, link)]))
+    assert f"└─ {words}\n" in str(topology([network(1, link)]))
 
 
 def test_routes_rules_and_forwarding_stand_below_the_links() -> None:
@@ -134,7 +135,7 @@ def test_routes_rules_and_forwarding_stand_below_the_links() -> None:
    │  └─ masquerade
    └─ chain other
 """
-    ) in str(draw.topology([router]))
+    ) in str(topology([router]))
 
 
 @pytest.mark.parametrize(
@@ -155,17 +156,15 @@ def test_routes_rules_and_forwarding_stand_below_the_links() -> None:
     ],
 )
 def test_a_route_has_what_tells_it_from_others(route: Route, words: str) -> None:
-    assert f"└─ {words}\n" in str(draw.topology([network(1, routes=(route,))]))
+    assert f"└─ {words}\n" in str(topology([network(1, routes=(route,))]))
 
 
 def test_forwarding_is_reported_for_the_version_of_ip_that_it_is_of() -> None:
     ways = [Link(name, "veth", addresses=("fd00::1/64",), peer=End(0, "")) for name in "ab"]
-    six = str(draw.topology([network(1, *ways, forwards6=True)]))
+    six = str(topology([network(1, *ways, forwards6=True)]))
     assert "└─ forwards IPv6 packets between its links (ipv6 forwarding)\n" in six
     assert "IPv4" not in six
-    assert (
-        "IPv6" not in str(draw.topology([network(1, *ways, forwards=True)])).split("1 network")[0]
-    )
+    assert "IPv6" not in str(topology([network(1, *ways, forwards=True)])).split("1 network")[0]
 
 
 def test_forwarding_by_one_link_of_several_is_reported() -> None:
@@ -173,47 +172,47 @@ def test_forwarding_by_one_link_of_several_is_reported() -> None:
         Link(name, "veth", addresses=("10.0.0.1/24",), forwards=name == "a") for name in "ab"
     )
     assert "forwards IPv4 packets that come in by a (ip_forward)" in str(
-        draw.topology([network(1, one, other, forwards=True)])
+        topology([network(1, one, other, forwards=True)])
     )
 
 
 def test_forwarding_between_no_links_is_not_worth_a_line() -> None:
-    assert "forwards" not in str(draw.topology([network(1, forwards=True)]))
+    assert "forwards" not in str(topology([network(1, forwards=True)]))
 
 
 def test_what_could_not_be_read_is_said() -> None:
-    text = str(draw.topology([Network(FIRST, ("someone",), unread="it may not be entered")]))
+    text = str(topology([Network(FIRST, ("someone",), unread="it may not be entered")]))
     assert "└─ not read it may not be entered" in text
 
 
 def test_places_that_share_a_namespace_are_in_one_box() -> None:
     shared = replace(network(1), members=('sandbox "pod"', 'sandbox "app"'))
-    assert 'sandbox "pod", sandbox "app"' in str(draw.topology([shared]))
+    assert 'sandbox "pod", sandbox "app"' in str(topology([shared]))
 
 
 def test_nobody_is_a_sentence() -> None:
-    assert str(draw.topology([])).startswith("no sandbox or process that has a network namespace")
-    parsed(draw.topology([]))
+    assert str(topology([])).startswith("no sandbox or process that has a network namespace")
+    parsed(topology([]))
 
 
 def test_a_dead_cable_is_dashed() -> None:
     dead = {"up": False, "carrier": False}
     pair = [network(1, veth("a", 2, "b", **dead)), network(2, veth("b", 1, "a", carrier=False))]
-    assert "stroke-dasharray" in draw.topology(pair).svg
+    assert "stroke-dasharray" in topology(pair).svg
     alive = [network(1, veth("a", 2, "b")), network(2, veth("b", 1, "a"))]
-    assert "stroke-dasharray" not in draw.topology(alive).svg
+    assert "stroke-dasharray" not in topology(alive).svg
 
 
 @pytest.mark.parametrize("count", [3, 10])
 def test_a_few_are_drawn_each(count: int) -> None:
-    picture = draw.topology(star(count))
+    picture = topology(star(count))
     assert paths(picture) == count - 1
     assert sides(picture)[0] <= 900
     assert len([text for text in texts(picture) if text.startswith("net:[")]) == count
 
 
 def test_of_many_those_that_are_alike_are_drawn_once() -> None:
-    picture = draw.topology(star(201))
+    picture = topology(star(201))
     width, height = sides(picture)
     assert width <= 900
     assert height < 400
@@ -228,7 +227,7 @@ def test_many_that_all_differ_are_cut_and_counted() -> None:
     many = [
         network(n, routes=(Route(f"10.{n}.0.0/16", (Hop("10.0.0.1", "x"),)),)) for n in range(200)
     ]
-    picture = draw.topology(many)
+    picture = topology(many)
     left_out = 200 - module.MOST_BOXES
     assert f"left out: {left_out} more network namespaces" in str(picture)
     assert sides(picture)[0] <= 900
@@ -244,7 +243,7 @@ def test_many_of_everything_in_one_box_are_counted() -> None:
         ),
         members=tuple(f"process {n}" for n in range(200)),
     )
-    picture = draw.topology([full])
+    picture = topology([full])
     text = str(picture)
     assert "├─ … 187 more links 187 tun\n" in text
     assert "├─ … 195 more routes\n" in text
@@ -257,13 +256,13 @@ def test_a_long_name_or_address_is_broken_and_stays_in_its_box() -> None:
     long = veth("interface-name0", 2, "b", "fd00:1234:5678:9abc:def0:1234:5678:9abc/64", mtu=1280)
     boxes = [network(n, *[replace(long, peer=End(FIRST + m, f"l{n}")) for m in (1, 2, 3) if m != n])
              for n in (1, 2, 3)]  # fmt: skip
-    picture = draw.topology(boxes)
+    picture = topology(boxes)
     assert sides(picture)[0] <= 900
     assert max(len(text) for text in texts(picture) if not text.endswith(".")) < 60
 
 
 def test_it_says_the_same_each_time() -> None:
-    first, second = draw.topology(star(20)), draw.topology(star(20))
+    first, second = topology(star(20)), topology(star(20))
     assert (str(first), first.svg) == (str(second), second.svg)
 
 
@@ -271,7 +270,7 @@ def test_a_dormant_table_is_marked() -> None:
     dormant = network(1, rules=(Table("inet t", True, (Chain("c", HOOK, ("drop",)),)),))
     assert (
         "├─ lo · up · 127.0.0.1/8\n└─ table inet t (dormant: none of its rules is in force)"
-        in str(draw.topology([dormant]))
+        in str(topology([dormant]))
     )
 
 
@@ -280,14 +279,14 @@ def test_what_rules_and_links_bring_along_reaches_no_terminal() -> None:
         Table("ip \x1b[31m", chains=(Chain("\r", "", ('drop comment "\x1b]0;t\x07\udcff"',)),)),
     )
     hostile = network(1, Link("\x1b[2J<b>", "veth", peer=End(0, "")), rules=rules, unread="\x1b")
-    picture = draw.topology([hostile])
+    picture = topology([hostile])
     assert all(c.isprintable() or c == "\n" for c in str(picture))
     parsed(picture)
 
 
 def test_a_long_rule_is_cut_and_stays_in_its_box() -> None:
     rule = f"ip saddr {{ {', '.join(f'10.0.0.{n}' for n in range(200))} }} drop"
-    picture = draw.topology([network(1, rules=(Table("ip t", chains=(Chain("c", "", (rule,)),)),))])
+    picture = topology([network(1, rules=(Table("ip t", chains=(Chain("c", "", (rule,)),)),))])
     assert max(map(len, str(picture).splitlines())) < 180
     assert max(len(text) for text in texts(picture)) < 90
 
@@ -295,8 +294,8 @@ def test_a_long_rule_is_cut_and_stays_in_its_box() -> None:
 def test_a_link_local_address_is_told_where_it_is_asked_for() -> None:
     plain, made = Link("eth0", "", addresses=("10.0.0.1/8",)), "fe80::ff:fe00:1/64"
     one = network(1, plain, replace(plain, name="eth1", link_local=(made,)))
-    text = str(draw.topology([one], link_local=True))
+    text = str(topology([one], link_local=True))
     assert "eth0 · up · 10.0.0.1/8 · hardware" in text
     assert "eth1 · up · 10.0.0.1/8 · fe80::… · hardware" in text
     assert "link-local addresses (fe80::…) have other digits on each link" in text
-    assert " · fe80" not in str(draw.topology([one]))
+    assert " · fe80" not in str(topology([one]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hand_made import FIRST, Family, lines, notebook, parsed, texts
 
-from nsedu import draw
-from nsedu.records import Namespace, Snapshot
+from nsedu.draw.ownership import ownership
+from nsedu.observe.records import Namespace, Snapshot
 
 
 def poor_and_rich() -> Family:
@@ -23,7 +23,7 @@ def table(picture: object) -> list[str]:
 
 
 def test_the_owners_and_who_may_do_what_where():
-    assert str(draw.ownership(poor_and_rich().snapshot())) == lines(
+    assert str(ownership(poor_and_rich().snapshot())) == lines(
         """
 user A user:[4026531835] · mnt A, uts A, ipc A, pid A, net A, cgroup A, time A
 ├─ user B user:[4026532008] · made by you · owns nothing
@@ -42,7 +42,7 @@ sandbox "guest"       user D  A ✗     B ✗     A ✗     A ✗     B ✗     
 
 
 def test_all_that_is_said_is_drawn():
-    drawn = texts(draw.ownership(poor_and_rich().snapshot()))
+    drawn = texts(ownership(poor_and_rich().snapshot()))
     for word in ("user C", "uts B", "net B", 'sandbox "guest"', "B ✓", "B ✗", "user D"):
         assert word in drawn
 
@@ -52,8 +52,8 @@ def test_root_further_out_reaches_what_lies_within():
     inner = family.add(agent, "box", ("user", "net"), role='sandbox "inner"')
     net = family.processes[inner].links["net"]
     family.add(agent, "reader", net=net)
-    assert "net" in str(draw.ownership(family.snapshot()))
-    row = next(line for line in table(draw.ownership(family.snapshot())) if "reader" in line)
+    assert "net" in str(ownership(family.snapshot()))
+    row = next(line for line in table(ownership(family.snapshot())) if "reader" in line)
     assert row.split()[1:3] == ["user", "A"]
     assert "B ✓" in row
 
@@ -62,14 +62,14 @@ def test_a_namespace_of_a_neighbour_is_out_of_reach():
     family, agent = notebook()
     one = family.add(agent, "box", ("user", "net"), role='sandbox "one"')
     family.add(agent, "guest", ("user",), net=family.processes[one].links["net"])
-    row = next(line for line in table(draw.ownership(family.snapshot())) if "guest" in line)
+    row = next(line for line in table(ownership(family.snapshot())) if "guest" in line)
     assert "B ✗" in row
 
 
 def test_an_owner_out_of_sight_is_said_and_nothing_claimed():
     family, _ = notebook()
     family.namespaces["uts", FIRST["uts"]] = Namespace("uts", FIRST["uts"])
-    text = str(draw.ownership(family.snapshot()))
+    text = str(ownership(family.snapshot()))
     assert "owner not in sight · uts A" in text
     assert "A ?" in text
 
@@ -77,19 +77,19 @@ def test_an_owner_out_of_sight_is_said_and_nothing_claimed():
 def test_a_link_that_cannot_be_read_is_a_question_mark():
     family, agent = notebook()
     family.add(agent, "shy", time=0)
-    row = next(line for line in table(draw.ownership(family.snapshot())) if "shy" in line)
+    row = next(line for line in table(ownership(family.snapshot())) if "shy" in line)
     assert row.endswith("? ?")
 
 
 def test_nothing_there_is_said():
-    assert "no user namespace in this snapshot" in str(draw.ownership(Snapshot({}, {})))
+    assert "no user namespace in this snapshot" in str(ownership(Snapshot({}, {})))
 
 
 def test_many_that_are_alike_are_drawn_once_with_their_number():
     family, agent = notebook()
     for index in range(200):
         family.add(agent, "box", ("user", "net"), role=f'sandbox "w{index}"')
-    text = str(draw.ownership(family.snapshot()))
+    text = str(ownership(family.snapshot()))
     assert "user B and 199 alike user:[4026532008] · made by you · net B" in text
     assert 'sandbox "w0" and 199 alike' in text
     assert len(text.splitlines()) == 8
@@ -99,7 +99,7 @@ def test_what_is_cut_is_counted():
     family, pid = notebook()
     for index in range(200):
         pid = family.add(pid, f"p{index}", ("user", "net") if index % 3 else ("user",))
-    picture = draw.ownership(family.snapshot())
+    picture = ownership(family.snapshot())
     assert "… 141 more user namespaces, not drawn" in str(picture)
     assert "… 141 more user namespaces, not drawn" in texts(picture)
 
@@ -108,13 +108,13 @@ def test_of_many_owned_by_one_the_rest_is_counted():
     family, agent = notebook()
     for index in range(30):
         family.add(agent, f"p{index}", ("net",))
-    first = str(draw.ownership(family.snapshot())).splitlines()[0]
+    first = str(ownership(family.snapshot())).splitlines()[0]
     assert "net A B C D … 27 more" in first
 
 
 def test_parents_in_a_circle_are_drawn_side_by_side():
     circle = {("user", n): Namespace("user", n, parent=3 - n) for n in (1, 2)}
-    first, second = str(draw.ownership(Snapshot({}, circle))).splitlines()[:2]
+    first, second = str(ownership(Snapshot({}, circle))).splitlines()[:2]
     assert first.startswith("user A") and second.startswith("user B")
 
 
@@ -124,4 +124,4 @@ def test_it_fits_into_a_notebook(depth: int):
     pid = family.add(name="init")
     for _ in range(depth):
         pid = family.add(pid, "a-rather-long-name-for-a-process", ("user", "net"))
-    assert float(parsed(draw.ownership(family.snapshot())).get("width", "0")) <= 830
+    assert float(parsed(ownership(family.snapshot())).get("width", "0")) <= 830

@@ -10,9 +10,9 @@ from hand_made import nested
 from seen import pictures, texts
 
 import refresh_notebooks as refresher
-from nsedu import draw
 from nsedu.draw.page import html
 from nsedu.draw.style import INK, PANEL, SOFT_INK, contrast, dark, dark_ink, ink_on, okabe_ito, tint
+from nsedu.draw.tree import tree
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -91,7 +91,7 @@ def test_colours_that_differ_in_one_theme_differ_in_the_other() -> None:
 
 
 def test_the_page_has_a_rule_for_every_colour_that_changes() -> None:
-    svg = draw.tree(nested()).svg
+    svg = tree(nested()).svg
     page = html(svg)
     for tag, attribute, colour in re.findall(r'<(rect|text)\b[^>]*(fill)="(#\w{6})"', svg):
         other = dark_ink(colour) if tag == "text" else dark(colour)

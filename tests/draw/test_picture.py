@@ -12,23 +12,27 @@ from hand_made import FIRST, SVG, nested, parsed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsedu import draw
-from nsedu.draw import Picture
-from nsedu.nstypes import LINKS
-from nsedu.records import Namespace, Pin, Process, Snapshot
+from nsedu.draw.compare import compare
+from nsedu.draw.diff import diff
+from nsedu.draw.hierarchy import hierarchy
+from nsedu.draw.matrix import matrix
+from nsedu.draw.picture import Picture
+from nsedu.draw.tree import tree
+from nsedu.kernel.namespace_types import LINKS
+from nsedu.observe.records import Namespace, Pin, Process, Snapshot
 
 
 def compared(snapshot: Snapshot) -> Picture:
     first, *_, last = snapshot.processes.values()
-    return draw.compare(first, last)
+    return compare(first, last)
 
 
 DRAWINGS: dict[str, Callable[[Snapshot], Picture]] = {
-    "tree": draw.tree,
-    "user": lambda snapshot: draw.hierarchy(snapshot, "user"),
-    "net": lambda snapshot: draw.hierarchy(snapshot, "net"),
-    "diff": lambda snapshot: draw.diff(replace(snapshot, processes={}), snapshot),
-    "matrix": draw.matrix,
+    "tree": tree,
+    "user": lambda snapshot: hierarchy(snapshot, "user"),
+    "net": lambda snapshot: hierarchy(snapshot, "net"),
+    "diff": lambda snapshot: diff(replace(snapshot, processes={}), snapshot),
+    "matrix": matrix,
     "compare": compared,
 }
 every_drawing = pytest.mark.parametrize("drawn", DRAWINGS.values(), ids=DRAWINGS)
@@ -155,8 +159,8 @@ def test_importing_the_package_imports_no_drawing():
 
 def test_drawing_does_without_matplotlib():
     code = (
-        "import sys; from nsedu import draw; from nsedu.records import Snapshot\n"
-        "draw.tree(Snapshot({}, {})); print('matplotlib' in sys.modules)"
+        "import sys; from nsedu.draw.tree import tree; from nsedu.observe.records import Snapshot\n"
+        "tree(Snapshot({}, {})); print('matplotlib' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from nsedu import Sandbox
-from nsedu.exercises import cgroup, diagnosis
-from nsedu.observe.cgroup_view import counters, directories
+from nsedu.learning.exercises import cgroup, diagnosis
+from nsedu.observe.cgroups import counters, directories
 from ways import (
     BWRAP,
     ENTER,

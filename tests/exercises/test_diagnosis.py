@@ -9,9 +9,9 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
-from nsedu.exercises import EXERCISES, Exercise, diagnosis
-from nsedu.exercises.model import judge as judged
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, Exercise, diagnosis
+from nsedu.learning.exercises.model import judge as judged
+from nsedu.learning.exercises.model import world
 from ways import judge, python, running, standing
 
 

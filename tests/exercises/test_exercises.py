@@ -14,8 +14,8 @@ import pytest
 import nsedu as ns
 from awaiting import eventually
 from called import called
-from nsedu.exercises import EXERCISES, Exercise, diagnosis
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, Exercise, diagnosis
+from nsedu.learning.exercises.model import world
 from ways import READY, judge, running
 
 ALL = list(EXERCISES.values())
@@ -126,8 +126,8 @@ def test_a_solution_is_shown_to_who_asks_for_it(capsys: pytest.CaptureFixture[st
 def test_what_another_program_has_mounted_is_not_yours_nor_are_its_copies() -> None:
     code = """
 import os, nsedu as ns
-from nsedu.exercises import EXERCISES
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES
+from nsedu.learning.exercises.model import world
 with ns.Sandbox("mnt"):
     print(EXERCISES["kernel-1"].check(world(os.getpid())))
 with ns.Sandbox("mnt") as box:

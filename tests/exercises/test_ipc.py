@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nsedu.exercises import EXERCISES, diagnosis
+from nsedu.learning.exercises import EXERCISES, diagnosis
 from ways import (
     BWRAP,
     ENDS,
@@ -121,14 +121,14 @@ def test_what_only_looks_right_is_refused(id: str, name: str) -> None:
 
 
 def test_two_of_six_rooms_are_found_by_what_happens_in_them() -> None:
-    from nsedu import ipc_calls
+    from nsedu.kernel import ipc_syscalls
 
     with standing("ipc-5") as boxes:
         for one, other in itertools.combinations(range(6), 2):
             key = 100 + 10 * one + other
-            boxes[one].call(ipc_calls.msgget, key, ipc_calls.IPC_CREAT | 0o600)
+            boxes[one].call(ipc_syscalls.msgget, key, ipc_syscalls.IPC_CREAT | 0o600)
             try:
-                boxes[other].call(ipc_calls.msgget, key, 0)
+                boxes[other].call(ipc_syscalls.msgget, key, 0)
             except FileNotFoundError:
                 continue
             answered("ipc-5", "abcdef"[one] + "abcdef"[other])

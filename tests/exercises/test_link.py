@@ -7,7 +7,7 @@ import os
 import pytest
 
 import nsedu as ns
-from nsedu.exercises import EXERCISES, diagnosis
+from nsedu.learning.exercises import EXERCISES, diagnosis
 from ways import READY, ROOT, assert_refused, assert_solves, cases, entering, judge, python
 
 pytestmark = pytest.mark.needs("userns", "mnt", "uts", "ipc", "pid", "unshare", "nsenter")

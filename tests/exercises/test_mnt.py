@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 import nsedu as ns
-from nsedu.exercises import EXERCISES, diagnosis
+from nsedu.learning.exercises import EXERCISES, diagnosis
 from ways import READY, assert_refused, assert_solves, cases, entering, judge
 
 pytestmark = pytest.mark.needs("userns", "mnt", "mount", "unshare", "nsenter")

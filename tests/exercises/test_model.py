@@ -13,8 +13,8 @@ import pytest
 
 import nsedu as ns
 from awaiting import eventually
-from nsedu.exercises import EXERCISES, Verdict
-from nsedu.exercises.model import World, judge, world
+from nsedu.learning.exercises import EXERCISES, Verdict
+from nsedu.learning.exercises.model import World, judge, world
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "uts", "unshare", "hostname")
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.needs("userns", "uts", "unshare", "hostname")
 PHOBOS = ["unshare", "-Ur", "--uts", "sh", "-c", "hostname phobos; echo ready; exec sleep 60"]
 CHECK = """
 import os, sys
-from nsedu.exercises import EXERCISES
-from nsedu.exercises.model import judge, world
+from nsedu.learning.exercises import EXERCISES
+from nsedu.learning.exercises.model import judge, world
 print(judge(EXERCISES["uts-1"], world(int(sys.argv[1]))).found)
 """
 

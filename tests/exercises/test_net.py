@@ -10,8 +10,8 @@ import pytest
 
 import nsedu
 from nsedu import Sandbox
-from nsedu.exercises import EXERCISES, diagnosis, net
-from nsedu.observe.network import Link
+from nsedu.learning.exercises import EXERCISES, diagnosis, net
+from nsedu.observe.networks import Link
 from ways import (
     BWRAP,
     ENDS,

@@ -12,10 +12,10 @@ import pytest
 
 import nsedu as ns
 from awaiting import eventually
-from nsedu.exercises import EXERCISES, diagnosis
-from nsedu.exercises.model import world
-from nsedu.sandbox import Sandbox
-from nsedu.snapshot import snapshot
+from nsedu.learning.exercises import EXERCISES, diagnosis
+from nsedu.learning.exercises.model import world
+from nsedu.observe.snapshot import snapshot
+from nsedu.sandbox.sandbox import Sandbox
 from ordinary_user import Learner
 from ways import BWRAP, READY, assert_refused, assert_solves, cases, judge
 

@@ -19,8 +19,8 @@ from traitlets.config import Config
 import nsedu as ns
 from awaiting import eventually
 from called import called
-from nsedu.exercises import EXERCISES, Exercise
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, Exercise
+from nsedu.learning.exercises.model import world
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 

@@ -8,9 +8,9 @@ import pytest
 
 import nsedu as ns
 from awaiting import eventually
-from nsedu.exercises import EXERCISES, diagnosis
-from nsedu.procfs import read
-from nsedu.snapshot import snapshot
+from nsedu.kernel.procfs import read
+from nsedu.learning.exercises import EXERCISES, diagnosis
+from nsedu.observe.snapshot import snapshot
 from ways import (
     BWRAP,
     ENDS,

@@ -7,8 +7,8 @@ import os
 import pytest
 
 import nsedu as ns
-from nsedu.exercises import EXERCISES, diagnosis
-from nsedu.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, diagnosis
+from nsedu.learning.exercises.model import world
 from ways import (
     BWRAP,
     ENDS,

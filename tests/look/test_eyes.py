@@ -85,7 +85,7 @@ def test_where_the_ioctl_is_missing_nspid_tells_the_same(monkeypatch: pytest.Mon
 
     with ns.Sandbox("pid", name="lab") as lab, ns.Sandbox("pid", name="beside") as beside:
         by_ioctl = seen(ns.eyes(lab, beside, pid=lab))
-        monkeypatch.setattr("nsedu.syscalls.ns_get_pid_in_pidns", unknown)
+        monkeypatch.setattr("nsedu.kernel.syscalls.ns_get_pid_in_pidns", unknown)
         picture = ns.eyes(lab, beside, pid=lab)
     assert seen(picture) == by_ioctl
     assert "NSpid" in str(picture)

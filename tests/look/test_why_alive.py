@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nsedu as ns
-from nsedu import syscalls
-from nsedu.look.why_alive import which
+from nsedu.kernel import syscalls
+from nsedu.pictures.why_alive import which
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "mnt", "net", "uts", "pid")

@@ -16,11 +16,12 @@ import pytest
 import nsedu as ns
 from awaiting import eventually
 from made_results import result
-from nsedu import client, draw
-from nsedu.measure.machine import line, record, stolen
-from nsedu.sampling import QUESTIONS
-from nsedu.sampling.operations import Operation
-from nsedu.sampling.worker import FEWEST, PARTS, parts_of, rounds_of
+from nsedu.measurement.charts.costs import costs
+from nsedu.measurement.machine import line, record, stolen
+from nsedu.measurement.questions import QUESTIONS
+from nsedu.measurement.sampler.operations import Operation
+from nsedu.measurement.sampler.worker import FEWEST, PARTS, parts_of, rounds_of
+from nsedu.sandbox import agent_client
 
 
 def test_an_unknown_question_is_refused_with_the_list() -> None:
@@ -42,15 +43,15 @@ def test_a_budget_is_a_number_of_seconds(budget: object) -> None:
 
 
 def test_each_question_is_a_module_that_says_what_it_asks() -> None:
-    home = Path(ns.__file__).parent / "sampling"
+    home = Path(ns.__file__).parent / "measurement" / "questions"
     modules = {path.stem for path in home.glob("*.py") if "\nTITLE = " in path.read_text()}
     assert modules == QUESTIONS.keys()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_title_of_a_question_fits_over_its_chart(question: str) -> None:
-    title = importlib.import_module(f"nsedu.sampling.{question}").TITLE
-    chart = draw.costs(replace(result(), question=question, title=title))
+    title = importlib.import_module(f"nsedu.measurement.questions.{question}").TITLE
+    chart = costs(replace(result(), question=question, title=title))
     assert f">{title}</text>" in chart.svg.replace("&#x27;", "'")
 
 
@@ -76,7 +77,7 @@ def test_several_processes_take_their_part_of_the_rounds_each() -> None:
 
 def test_what_one_process_was_refused_is_not_told_of_the_others() -> None:
     both, one = ["uts", "", None, "us"], ["net", "", None, "us"]
-    measuring = sys.modules["nsedu.measure"]
+    measuring = sys.modules["nsedu.measurement.measure"]
     measured, parts = measuring._together(
         [
             measuring._Part({"operations": [both, one]}, [((1, 0), (2, 0)), ((3, 0), (4, 0))]),
@@ -91,7 +92,7 @@ def test_the_time_that_a_host_took_is_a_share_of_all(monkeypatch: pytest.MonkeyP
     def stat(stolen_ticks: int, idle: int) -> bytes:
         return f"cpu  10 0 10 {idle} 0 0 0 {stolen_ticks} 3 3\ncpu0 1\n".encode()
 
-    machine_module = sys.modules["nsedu.measure.machine"]
+    machine_module = sys.modules["nsedu.measurement.machine"]
     machine = {**record(), "virtual": "virtual machine"}
     monkeypatch.setattr(machine_module, "read", lambda path: stat(5, 100))
     before = stolen()
@@ -105,7 +106,7 @@ def test_the_time_that_a_host_took_is_a_share_of_all(monkeypatch: pytest.MonkeyP
 def test_where_no_kernel_counts_it_nothing_is_said_of_stolen_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys.modules["nsedu.measure.machine"], "read", lambda path: b"cpu 1 2\n")
+    monkeypatch.setattr(sys.modules["nsedu.measurement.machine"], "read", lambda path: b"cpu 1 2\n")
     assert stolen(stolen()) is None
     assert stolen((1, 2)) is None
 
@@ -157,7 +158,7 @@ def test_a_measured_process_that_is_killed_is_told_in_a_sentence() -> None:
     os.kill(int(measured), signal.SIGKILL)
     said = done.communicate(timeout=60)[1]
     assert "a process that was being measured was killed" in said
-    assert "sampling/worker.py" not in said
+    assert "sampler/worker.py" not in said
     assert eventually(lambda: marked(mark) == [])
 
 
@@ -196,7 +197,7 @@ def marked(mark: str) -> list[int]:
 def test_a_process_that_takes_no_sample_any_more_is_an_error_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    measuring = sys.modules["nsedu.measure"]  # of which the package shows the function
+    measuring = sys.modules["nsedu.measurement.measure"]
     monkeypatch.setattr(measuring, "_START", "import time; time.sleep(1000)  # {question}")
     monkeypatch.setattr(measuring, "_SILENCE", 0.2)
     with pytest.raises(ns.NamespaceError, match="the process that takes the samples") as caught:
@@ -205,11 +206,11 @@ def test_a_process_that_takes_no_sample_any_more_is_an_error_in_time(
 
 
 def test_a_process_whose_notebook_was_killed_before_it_began_takes_no_sample() -> None:
-    measuring = sys.modules["nsedu.measure"]
+    measuring = sys.modules["nsedu.measurement.measure"]
     gone = subprocess.Popen(["true"])
     gone.wait(30)
     code = measuring._START.format(
-        path=[client.ROOT, *sys.path], question="create", repeat=3, budget=None,
+        path=[agent_client.ROOT, *sys.path], question="create", repeat=3, budget=None,
         notebook=gone.pid, part=0,
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from made_results import MACHINE, curve, result
-from nsedu.measure import report
-from nsedu.measure.result import Result
+from nsedu.measurement import report
+from nsedu.measurement.result import Result
 
 
 def test_a_report_holds_a_chart_the_samples_and_the_table(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from made_results import curve, result
-from nsedu.measure.result import Result
+from nsedu.measurement.result import Result
 
 
 def test_a_row_sums_up_all_samples() -> None:

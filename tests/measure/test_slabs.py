@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from nsedu.measure.slabs import slabs
+from nsedu.measurement.slabs import slabs
 from ordinary_user import Learner
 
 
@@ -20,7 +20,7 @@ def test_the_cache_of_the_type_grows_by_one_object_for_each() -> None:
 
 
 def test_an_ordinary_user_is_told_that_only_root_may(learner: Learner) -> None:
-    done = learner.run_python("from nsedu.measure.slabs import slabs; slabs()")
+    done = learner.run_python("from nsedu.measurement.slabs import slabs; slabs()")
     assert "only root may read /proc/slabinfo; run this notebook as root" in done.stderr
 
 

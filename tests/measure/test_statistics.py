@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from nsedu.measure import statistics
+from nsedu.measurement import statistics
 
 
 def noisy(seed: int, middle: float = 100, count: int = 60) -> list[float]:

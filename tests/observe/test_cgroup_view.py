@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nsedu import Sandbox
 from nsedu.observe.cgroup_limits import Limits
-from nsedu.observe.cgroup_view import (
+from nsedu.observe.cgroups import (
     Hierarchy,
     Member,
     View,
@@ -25,7 +25,7 @@ from nsedu.observe.cgroup_view import (
     parse_cgroup,
     root_of,
 )
-from nsedu.observe.places import Place, places
+from nsedu.observe.viewpoints import Place, places
 
 SMALL = {"pids": 20, "memory": 1 << 26, "cpu": 0.5}
 
@@ -189,7 +189,7 @@ def outside(pid: int) -> dict[str, str]:
 
 def with_limits() -> list[Any]:
     """None where no limits can be set, which is where the doctor says so."""
-    from nsedu.doctor import missing
+    from nsedu.requirements import missing
 
     return [None] if missing(["cgroup-write"]) else [None, {"pids": 20}, SMALL]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 import nsedu as ns
-from nsedu.observe.connector import Event, Events
+from nsedu.kernel.process_events import Event, Events
 
 
 def of(pid: int, told: list[Event]) -> list[Event]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nsedu.nstypes import LINKS, NAMES
-from nsedu.observe.discovery import Discovery
-from nsedu.observe.nsfiles import open_file, parse_link
-from nsedu.procfs import DIRECTORY
+from nsedu.kernel.namespace_files import open_file, parse_link
+from nsedu.kernel.namespace_types import LINKS, NAMES
+from nsedu.kernel.procfs import DIRECTORY
+from nsedu.observe.namespace_graph import Discovery
 
 
 @pytest.fixture

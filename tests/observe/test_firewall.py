@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsedu import Sandbox
-from nsedu.observe import firewall
-from nsedu.observe.firewall import Chain, Table, parsed
-from nsedu.observe.network import Network, networks
-from nsedu.observe.places import places
+from nsedu.observe import nft_rules
+from nsedu.observe.networks import Network, networks
+from nsedu.observe.nft_rules import Chain, Table, parsed
+from nsedu.observe.viewpoints import places
 
 pytestmark = pytest.mark.needs("userns", "net", "nft")
 
@@ -226,22 +226,22 @@ def test_where_there_are_none_nft_is_not_asked(
 
 
 def test_nft_missing_is_said_where_there_are_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firewall, "_has_tables", lambda: True)
-    monkeypatch.setattr(firewall.shutil, "which", lambda *_, **__: None)
-    assert "the program nft is not installed" in firewall.listing()[1]
+    monkeypatch.setattr(nft_rules, "_has_tables", lambda: True)
+    monkeypatch.setattr(nft_rules.shutil, "which", lambda *_, **__: None)
+    assert "the program nft is not installed" in nft_rules.listing()[1]
 
 
 def test_nft_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(firewall, "_has_tables", lambda: True)
-    monkeypatch.setattr(firewall, "PATIENCE", 0.1)
+    monkeypatch.setattr(nft_rules, "_has_tables", lambda: True)
+    monkeypatch.setattr(nft_rules, "PATIENCE", 0.1)
     monkeypatch.setenv("PATH", program(tmp_path, "exec sleep 60"))
-    assert "nft gave no answer" in firewall.listing()[1]
+    assert "nft gave no answer" in nft_rules.listing()[1]
 
 
 def test_tables_of_the_older_iptables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firewall, "_has_tables", lambda: False)
-    monkeypatch.setattr(firewall, "_legacy", lambda family: ["nat"] if family == "ip" else [])
-    assert firewall.listing() == (
+    monkeypatch.setattr(nft_rules, "_has_tables", lambda: False)
+    monkeypatch.setattr(nft_rules, "_legacy", lambda family: ["nat"] if family == "ip" else [])
+    assert nft_rules.listing() == (
         "",
         "the tables of iptables-legacy, which nft does not show (ip: nat)",
     )

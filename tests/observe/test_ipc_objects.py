@@ -16,10 +16,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import nsedu
-from nsedu import Sandbox, ipc_calls
-from nsedu.ipc_calls import IPC_CREAT
-from nsedu.observe.ipc_objects import IpcNamespace, look
-from nsedu.observe.places import Place, places
+from nsedu import Sandbox
+from nsedu.kernel import ipc_syscalls
+from nsedu.kernel.ipc_syscalls import IPC_CREAT
+from nsedu.observe.ipc import IpcNamespace, look
+from nsedu.observe.viewpoints import Place, places
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "mnt", "ipc", "mqueue")
@@ -31,17 +32,17 @@ Made = list[tuple[str, int, int, int]]
 def make(objects: Made, queues: dict[str, int]) -> None:
     for kind, key, size, mode in objects:
         with contextlib.suppress(FileExistsError):
-            flags = IPC_CREAT | ipc_calls.IPC_EXCL * bool(key) | mode
+            flags = IPC_CREAT | ipc_syscalls.IPC_EXCL * bool(key) | mode
             if kind == "shm":
-                ipc_calls.shmget(key, size, flags)
+                ipc_syscalls.shmget(key, size, flags)
             elif kind == "sem":
-                ipc_calls.semget(key, size % 50 + 1, flags)
+                ipc_syscalls.semget(key, size % 50 + 1, flags)
             else:
-                queue = ipc_calls.msgget(key, flags | 0o600)
+                queue = ipc_syscalls.msgget(key, flags | 0o600)
                 for number in range(size % 4):
-                    ipc_calls.msgsnd(queue, b"x" * number)
+                    ipc_syscalls.msgsnd(queue, b"x" * number)
     for name, size in queues.items():
-        ipc_calls.mq_send(ipc_calls.mq_open(f"/{name}", os.O_RDWR | os.O_CREAT), b"x" * size)
+        ipc_syscalls.mq_send(ipc_syscalls.mq_open(f"/{name}", os.O_RDWR | os.O_CREAT), b"x" * size)
 
 
 def by_ipcs(box: Sandbox) -> list[tuple[Any, ...]]:
@@ -159,8 +160,8 @@ def test_a_place_that_has_gone_is_said_to_be_unread(mars: Sandbox) -> None:
 
 def test_an_ordinary_user_is_told_what_he_may_not_see(learner: Learner) -> None:
     code = (
-        "import os; from nsedu.observe.ipc_objects import look\n"
-        "from nsedu.observe.places import Place\n"
+        "import os; from nsedu.observe.ipc import look\n"
+        "from nsedu.observe.viewpoints import Place\n"
         "seen = look([Place('me', os.getpid()), Place('init', 1)])\n"
         "print(seen.namespaces[0].refused, seen.namespaces[0].queues_refused, seen.unread)"
     )

@@ -14,14 +14,14 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
-from nsedu import syscalls
+from nsedu.kernel import syscalls
 from nsedu.observe import helper as module
 from nsedu.observe.helper import Helper, enter, in_fork
-from nsedu.observe.watch import Watch
+from nsedu.observe.incremental import Watch
 from ordinary_user import Learner
 
 PR_GET_DUMPABLE = 3  # prctl(2)
-NAMES = "nsedu.observe.visit:answer"
+NAMES = "nsedu.observe.questions:answer"
 QUESTION = {"pids": [], "type": "uts", "question": "name", "subject": 0}
 ATTACH = """
 import ctypes, os, sys
@@ -97,7 +97,7 @@ def test_a_shutdown_ends_it(helper: Helper) -> None:
 
 def test_it_ends_with_who_started_it() -> None:
     code = (
-        "from nsedu.observe import helper, visit; import os, time;"
+        "from nsedu.observe import helper, questions as visit; import os, time;"
         "visit.answers([os.getpid()], 'uts', 'name');"
         "print(helper.helper._process.pid, flush=True); time.sleep(60)"
     )
@@ -111,7 +111,7 @@ def test_it_ends_with_who_started_it() -> None:
 def test_it_answers_a_reader_that_ignores_the_end_of_children() -> None:
     code = (
         "import os, signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
-        "from nsedu.observe import visit; print(visit.answers([os.getpid()], 'uts', 'name'))"
+        "from nsedu.observe.questions import answers; print(answers([os.getpid()], 'uts', 'name'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == f"{[{'value': os.uname().nodename}]}\n", done.stderr

@@ -18,11 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nsedu
-from nsedu import Sandbox, syscalls
-from nsedu.draw.mount_rows import Row, sheets
-from nsedu.mountinfo import Mount
-from nsedu.observe.mount_tables import MountTable, mount_tables
-from nsedu.observe.places import places
+from nsedu import Sandbox
+from nsedu.draw.mounts_layout import Row, sheets
+from nsedu.kernel import syscalls
+from nsedu.kernel.mountinfo import Mount
+from nsedu.observe.mounts import MountTable, mount_tables
+from nsedu.observe.viewpoints import places
 from random_mounts import COPIES, Step, copied, mount_at_random, steps
 
 pytestmark = pytest.mark.needs("userns", "mnt", "unshare")

@@ -7,8 +7,8 @@ import json
 import pytest
 
 import nsedu as ns
-from nsedu.observe import netnsid
-from nsedu.records import rows
+from nsedu.kernel import netnsid
+from nsedu.observe.records import rows
 from ordinary_user import Learner
 
 # Of two network namespaces, one is at the other end of a cable, and so has an id here.

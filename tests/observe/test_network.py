@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import nsedu
 from nsedu import Sandbox
-from nsedu.observe import firewall, netlink
-from nsedu.observe.network import End, Hop, Network, Route, networks
-from nsedu.observe.places import Place, places
+from nsedu.observe import network_reader, nft_rules
+from nsedu.observe.networks import End, Hop, Network, Route, networks
+from nsedu.observe.viewpoints import Place, places
 
 pytestmark = pytest.mark.needs("userns", "mnt", "net", "nested", "veth", "ip", "unshare", "nsenter")
 
@@ -260,9 +260,9 @@ def test_rules_belong_to_one_namespace(lab: Sandbox) -> None:
         guarded.run(["nft", rules])
         seen = networks(places(guarded, other))
     hook = "type filter hook input priority filter; policy drop;"
-    chain = firewall.Chain("in", hook, ("tcp dport { 22, 443 } accept",))
+    chain = nft_rules.Chain("in", hook, ("tcp dport { 22, 443 } accept",))
     assert [network.rules for network in seen] == [
-        (firewall.Table("inet filter", chains=(chain,)),),
+        (nft_rules.Table("inet filter", chains=(chain,)),),
         (),
     ]
 
@@ -307,8 +307,8 @@ def test_routes_that_cannot_be_read_cost_the_routes_alone(monkeypatch: pytest.Mo
         def get_routes(self) -> list[Any]:
             raise TimeoutError("no answer in time")
 
-    monkeypatch.setattr(netlink.signal, "alarm", lambda seconds: 0)
-    found = netlink._ways(Fails(), {})
+    monkeypatch.setattr(network_reader.signal, "alarm", lambda seconds: 0)
+    found = network_reader._ways(Fails(), {})
     assert found["unread"].startswith("the routes: no answer in time")
     assert "routes" not in found
     assert "rules" in found
@@ -322,9 +322,9 @@ def test_rules_that_take_too_long_cost_the_rules_alone(monkeypatch: pytest.Monke
     def late() -> tuple[str, str]:
         raise TimeoutError("no answer in time")
 
-    monkeypatch.setattr(netlink.firewall, "listing", late)
-    monkeypatch.setattr(netlink.signal, "alarm", lambda seconds: 0)
-    found = netlink._ways(NoRoutes(), {})
+    monkeypatch.setattr(network_reader.firewall, "listing", late)
+    monkeypatch.setattr(network_reader.signal, "alarm", lambda seconds: 0)
+    found = network_reader._ways(NoRoutes(), {})
     assert found["unread"] == "the rules of nftables: no answer in time"
     assert found["routes"] == []
 
@@ -357,15 +357,15 @@ def test_the_address_that_the_kernel_gives_a_link_is_kept_apart(lab: Sandbox) ->
 def test_a_fork_that_fails_does_not_go_on_as_a_second_helper(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(netlink, "_look", lambda *_: object())  # which is no JSON
-    assert netlink._in_fork(0, {}, True, 5) == GONE
+    monkeypatch.setattr(network_reader, "_look", lambda *_: object())  # which is no JSON
+    assert network_reader._in_fork(0, {}, True, 5) == GONE
 
 
 def test_a_fork_that_is_stopped_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(netlink, "_FOR_ROUTES", 0)
-    monkeypatch.setattr(netlink.firewall, "PATIENCE", 0)
-    monkeypatch.setattr(netlink, "_look", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
-    assert netlink._in_fork(0, {}, True, 1) == GONE
+    monkeypatch.setattr(network_reader, "_FOR_ROUTES", 0)
+    monkeypatch.setattr(network_reader.firewall, "PATIENCE", 0)
+    monkeypatch.setattr(network_reader, "_look", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
+    assert network_reader._in_fork(0, {}, True, 1) == GONE
 
 
 GONE = {"closed": "the process that went there has ended"}

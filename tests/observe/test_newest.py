@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from nsedu import handles, syscalls
-from nsedu.doctor import NEEDS, doctor, missing
-from nsedu.observe import connector
-from nsedu.observe.newest import PROBES
+from nsedu.kernel import nsfs_handles, process_events, syscalls
+from nsedu.newest_interfaces import PROBES
+from nsedu.requirements import NEEDS, doctor, missing
 
 FIRST = {
     "nsfs-ioctls": (syscalls, "pidfd_get_namespace"),
     "statmount": (syscalls, "listmount"),
-    "ns-id": (handles, "name_to_handle"),
+    "ns-id": (nsfs_handles, "name_to_handle"),
     "mnt-list": (syscalls, "ns_mnt_get_next"),
-    "proc-connector": (connector, "Events"),
+    "proc-connector": (process_events, "Events"),
 }
 """For each probe a call that an older kernel refuses."""
 

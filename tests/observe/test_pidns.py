@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import nests
 import nsedu as ns
-from nsedu import syscalls
-from nsedu.observe.pidns import Number, numbers
-from nsedu.records import Process, Snapshot
+from nsedu.kernel import syscalls
+from nsedu.observe.pid_numbers import Number, numbers
+from nsedu.observe.records import Process, Snapshot
 
 pytestmark = pytest.mark.needs("userns", "pid", "unshare")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nsedu import Sandbox
-from nsedu.observe.places import Place, places
+from nsedu.observe.viewpoints import Place, places
 
 pytestmark = pytest.mark.needs("userns", "uts")
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 import nsedu as ns
-from nsedu.observe.proc_options import HIDDEN, LEFT_OUT
+from nsedu.kernel.proc_options import HIDDEN, LEFT_OUT
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "mnt", "pid", "proc", "nested", "unshare")
 
 LOOK = """
 import nsedu
-from nsedu.doctor import _PROBES
+from nsedu.requirements import _PROBES
 seen = nsedu.snapshot("machine")
 print([(reason, n) for reason, n in seen.unread.items() if "/proc" in reason])
 print(nsedu.tree(seen))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from nsedu.observe.sockets import Socket, address, sockets
+from nsedu.kernel.proc_net import Socket, address, sockets
 
 
 def of(number: int) -> Socket:

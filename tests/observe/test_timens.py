@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsedu import Sandbox
-from nsedu.observe import timens
-from nsedu.observe.places import Place, places
-from nsedu.observe.timens import SECOND, look, parse_offsets, words
+from nsedu.observe import clocks as timens
+from nsedu.observe.clocks import SECOND, look, parse_offsets, words
+from nsedu.observe.viewpoints import Place, places
 
 PAIRS = [("monotonic", time.CLOCK_MONOTONIC), ("boottime", time.CLOCK_BOOTTIME)]
 

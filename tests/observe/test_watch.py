@@ -15,11 +15,11 @@ import pytest
 import nsedu
 from awaiting import eventually
 from nests import Nest, built
-from nsedu import nstypes, syscalls
-from nsedu.observe import watch
-from nsedu.observe.watch import Watch
-from nsedu.records import Snapshot
-from nsedu.snapshot import snapshot
+from nsedu.kernel import namespace_types, syscalls
+from nsedu.observe import incremental
+from nsedu.observe.incremental import Watch
+from nsedu.observe.records import Snapshot
+from nsedu.observe.snapshot import snapshot
 from waiting import child
 
 NEST: Nest = ([["user", "uts"]], [([["user", "pid"]], []), ([["user", "net", "ipc"]], [])])
@@ -110,8 +110,8 @@ def test_a_grandchild_that_comes_is_in_scope() -> None:
 
 
 def test_an_orphan_has_its_new_parent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "BUDGET", 0)  # it is not by chance that it is read
-    monkeypatch.setattr(watch, "_CHUNK", 1)
+    monkeypatch.setattr(incremental, "BUDGET", 0)  # it is not by chance that it is read
+    monkeypatch.setattr(incremental, "_CHUNK", 1)
     code = "(sleep 1000 & echo $! $BASHPID; read line; exit 0) & wait; exec sleep 1000"
     shell = subprocess.Popen(
         ["bash", "-c", f"exec 3<&0; {code.replace('read line', 'read line <&3')}"],
@@ -133,7 +133,7 @@ def test_an_orphan_has_its_new_parent_at_once(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.needs("userns")
 def test_a_move_to_another_namespace_is_found() -> None:
-    flags = nstypes.CloneFlag.NEWUSER | nstypes.CloneFlag.NEWUTS
+    flags = namespace_types.CloneFlag.NEWUSER | namespace_types.CloneFlag.NEWUTS
     with on_signal(lambda: syscalls.unshare(flags)) as pid:
         watched = Watch("mine")
         before = watched.look().processes[pid].links
@@ -157,8 +157,8 @@ def test_an_exec_gives_a_process_its_new_name() -> None:
 
 
 def test_known_ones_are_read_again_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "BUDGET", 0)
-    monkeypatch.setattr(watch, "_CHUNK", 1)
+    monkeypatch.setattr(incremental, "BUDGET", 0)
+    monkeypatch.setattr(incremental, "_CHUNK", 1)
     with waiting_shell("exec sleep 1000") as shell, waiting_shell(":"), waiting_shell(":"):
         watched = Watch("mine")
         count = len(watched.look().processes)
@@ -169,8 +169,8 @@ def test_known_ones_are_read_again_in_turn(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_those_of_interest_are_read_again_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "BUDGET", 0)
-    monkeypatch.setattr(watch, "_CHUNK", 1)
+    monkeypatch.setattr(incremental, "BUDGET", 0)
+    monkeypatch.setattr(incremental, "_CHUNK", 1)
     with waiting_shell(":"), waiting_shell(":"), waiting_shell("exec sleep 1000") as shell:
         watched = Watch("mine")
         watched.look()
@@ -180,8 +180,8 @@ def test_those_of_interest_are_read_again_in_any_case(monkeypatch: pytest.Monkey
 
 
 def test_a_crowd_that_comes_is_read_over_several_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "BURST", 0)
-    monkeypatch.setattr(watch, "_CHUNK", 1)
+    monkeypatch.setattr(incremental, "BURST", 0)
+    monkeypatch.setattr(incremental, "_CHUNK", 1)
     watched = Watch("mine")
     watched.look()
     with child() as one, child() as two:
@@ -219,7 +219,7 @@ def test_no_descriptor_is_left_open() -> None:
 
 SAME_PID = """
 import os, signal
-from nsedu.observe import watch
+from nsedu.observe import incremental as watch
 
 watch.BUDGET, watch._CHUNK = 0, 1  # it is not by chance that it is read again
 
@@ -282,7 +282,7 @@ def one_by_one(*flags: int) -> Callable[[], None]:
 
 @pytest.mark.needs("userns")
 def test_a_namespace_number_that_is_used_again_has_its_own_owner() -> None:
-    new = nstypes.CloneFlag
+    new = namespace_types.CloneFlag
     watched = Watch("mine")
     for _ in range(20):  # until the kernel gives the number once more, and to another owner
         with child(one_by_one(new.NEWUSER, new.NEWIPC, new.NEWUTS)) as pid:

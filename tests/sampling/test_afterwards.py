@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 from awaiting import eventually
-from nsedu.sampling.afterwards import afterwards
-from nsedu.sampling.operations import fork
+from nsedu.measurement.sampler.cleanup import afterwards
+from nsedu.measurement.sampler.operations import fork
 
 
 def test_it_is_done_when_the_block_has_ended_and_not_before(tmp_path: Path) -> None:

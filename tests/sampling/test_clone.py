@@ -11,9 +11,9 @@ import pytest
 
 import nsedu as ns
 import seccomp_filter
-from nsedu import explain
-from nsedu.sampling import clone
-from nsedu.sampling.operations import Refused, Stand, Unmet, able, own_user_namespace
+from nsedu.errors import explain
+from nsedu.measurement.questions import clone
+from nsedu.measurement.sampler.operations import Refused, Stand, Unmet, able, own_user_namespace
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 

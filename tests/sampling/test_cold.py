@@ -7,7 +7,8 @@ import time
 import pytest
 
 import nsedu as ns
-from nsedu.sampling import cold, operations
+from nsedu.measurement.questions import cold
+from nsedu.measurement.sampler import operations
 
 
 @pytest.mark.needs("userns", "uts", "net")

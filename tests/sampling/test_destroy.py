@@ -12,14 +12,15 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
-from nsedu import nstypes
-from nsedu.sampling import destroy, seats
-from nsedu.sampling.operations import Refused, Stand
+from nsedu.kernel import namespace_types
+from nsedu.measurement.questions import destroy
+from nsedu.measurement.sampler import slots
+from nsedu.measurement.sampler.operations import Refused, Stand
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 FLAGS = {
-    **{kind.name: int(kind.flag) for kind in nstypes.CATALOGUE},
-    "all": nstypes.flags(nstypes.NAMES),
+    **{kind.name: int(kind.flag) for kind in namespace_types.CATALOGUE},
+    "all": namespace_types.flags(namespace_types.NAMES),
 }
 
 
@@ -35,18 +36,18 @@ def test_each_type_and_all_have_two_figures_and_net_one_more() -> None:
 
 def links() -> list[list[str]]:
     """The namespaces of the processes that sit, and of the one that makes them."""
-    processes = ["self", *(str(seat.pid) for seat in seats.taken)]
+    processes = ["self", *(str(seat.pid) for seat in slots.taken)]
     return [[os.readlink(f"/proc/{p}/ns/{name}") for name in ns.TYPES] for p in processes]
 
 
 def pids() -> list[int]:
-    return [seat.pid for seat in seats.taken]
+    return [seat.pid for seat in slots.taken]
 
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_one_sits_in_new_namespaces_and_one_in_those_that_were_there(name: str) -> None:
     new = set(ns.TYPES) if name == "all" else {name}
-    sit = partial(destroy._sit, seats.Seat, name, FLAGS[name])
+    sit = partial(destroy._sit, slots.Seat, name, FLAGS[name])
     with Stand(sit, links, pids, *destroy._CHANGES) as stand:
         before = stand.call(1)
         for which in (2, 3):
@@ -65,15 +66,15 @@ def test_one_sits_in_new_namespaces_and_one_in_those_that_were_there(name: str) 
 def test_a_namespace_that_something_keeps_alive_is_not_gone(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "PATIENCE", 0.1)
+    monkeypatch.setattr(slots, "PATIENCE", 0.1)
     kept: list[int] = []
 
     def keep() -> None:
         # A user namespace is kept by any that it owns.
         kind = {"all": "uts"}.get(name, name)
-        kept.append(os.open(f"/proc/{seats.taken[0].pid}/ns/{kind}", os.O_RDONLY))
+        kept.append(os.open(f"/proc/{slots.taken[0].pid}/ns/{kind}", os.O_RDONLY))
 
-    sit = partial(destroy._sit, seats.Seat, name, FLAGS[name])
+    sit = partial(destroy._sit, slots.Seat, name, FLAGS[name])
     with Stand(sit, *destroy._CHANGES, keep) as stand:
         stand.call(2)
         with pytest.raises(Refused) as told:
@@ -99,7 +100,7 @@ def test_a_cable_leads_into_the_namespace_and_goes_with_it() -> None:
 
 
 def test_who_sits_ends_with_the_process_that_made_them() -> None:
-    sit = partial(destroy._sit, seats.Seat, "uts", FLAGS["uts"])
+    sit = partial(destroy._sit, slots.Seat, "uts", FLAGS["uts"])
     with Stand(sit, pids, *destroy._CHANGES) as stand:
         stand.call(1)
         stand.call(2)

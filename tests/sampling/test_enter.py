@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import nsedu as ns
-from nsedu import explain, facts, nstypes
-from nsedu.procfs import family
-from nsedu.sampling import enter
-from nsedu.sampling.operations import Operation, Stand, Unmet
+from nsedu.errors import explain, process_facts
+from nsedu.kernel import namespace_types
+from nsedu.kernel.procfs import family
+from nsedu.measurement.questions import enter
+from nsedu.measurement.sampler.operations import Operation, Stand, Unmet
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 WAYS = [*ns.TYPES, "all, one by one", "all, by a pidfd"]
@@ -44,7 +45,7 @@ def test_each_way_leads_into_the_inner_namespaces(monkeypatch: pytest.MonkeyPatc
 
     def moved(call: Any, fd: int, flags: int, **_: object) -> tuple[float, float]:
         """Instead of the time: how many of the types are the target's before, and after."""
-        now = [for_children.get(kind.name, kind.name) for kind in nstypes.CATALOGUE]
+        now = [for_children.get(kind.name, kind.name) for kind in namespace_types.CATALOGUE]
         before = links("self", now)
         assert call(fd, flags) == 0
         same = zip(before, links("self", now), targets[0], strict=True)
@@ -70,7 +71,7 @@ def test_each_way_leads_into_the_inner_namespaces(monkeypatch: pytest.MonkeyPatc
 def test_a_type_that_the_kernel_does_not_have_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     there = os.path.lexists
     monkeypatch.setattr(os.path, "lexists", lambda path: "/time" not in path and there(path))
-    monkeypatch.setattr(facts, "_is_there", lambda path, _proc: "/time" not in path)
+    monkeypatch.setattr(process_facts, "_is_there", lambda path, _proc: "/time" not in path)
     with ExitStack() as stack:
         found = enter.operations(stack)
     assert [entry.name for entry in found] == [*(w for w in WAYS if w != "time"), "time"]

@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 
 import nsedu as ns
-from nsedu.nstypes import CloneFlag
-from nsedu.sampling import fork
-from nsedu.sampling.operations import Stand
+from nsedu.kernel.namespace_types import CloneFlag
+from nsedu.measurement.questions import fork
+from nsedu.measurement.sampler.operations import Stand
 
 pytestmark = pytest.mark.needs("userns", "pid")
 

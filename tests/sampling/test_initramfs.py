@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nsedu.sampling import initramfs
+from nsedu.measurement.runtimes import initramfs
 
 
 def entries(archive: bytes) -> dict[str, tuple[int, tuple[int, int], bytes]]:

@@ -13,11 +13,18 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
-from nsedu import cgroups
-from nsedu.procfs import family
-from nsedu.sampling import kernel_memory, memory
-from nsedu.sampling.crowd import Crowd, shelter
-from nsedu.sampling.operations import Operation, Refused, Stand, Unmet, own_user_namespace
+from nsedu.agent import cgroups
+from nsedu.kernel.procfs import family
+from nsedu.measurement.questions import memory
+from nsedu.measurement.sampler import kernel_memory
+from nsedu.measurement.sampler.operations import (
+    Operation,
+    Refused,
+    Stand,
+    Unmet,
+    own_user_namespace,
+)
+from nsedu.measurement.sampler.process_pool import Crowd, shelter
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import nsedu as ns
-from nsedu import syscalls
-from nsedu.nstypes import CloneFlag
-from nsedu.sampling import mount
-from nsedu.sampling.operations import Refused, Stand
+from nsedu.kernel import syscalls
+from nsedu.kernel.namespace_types import CloneFlag
+from nsedu.measurement.questions import mount
+from nsedu.measurement.sampler.operations import Refused, Stand
 
 pytestmark = pytest.mark.needs("userns", "mnt")
 

@@ -12,13 +12,13 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
-from nsedu.client import environment
-from nsedu.sampling import network, paths
-from nsedu.sampling.operations import Stand, in_child, own_user_namespace
+from nsedu.measurement.questions import network, network_paths
+from nsedu.measurement.sampler.operations import Stand, in_child, own_user_namespace
+from nsedu.sandbox.agent_client import environment
 
 pytestmark = pytest.mark.needs("userns", "net")
 laid = pytest.mark.needs("veth", "ip", "nft")
-NAMES = [f"{series} over {path}" for series in network.SERIES for path in paths.PATHS]
+NAMES = [f"{series} over {path}" for series in network.SERIES for path in network_paths.PATHS]
 MUCH = 100_000  # bytes
 
 
@@ -70,20 +70,20 @@ def received() -> dict[str, int]:
     return found
 
 
-def sent_along(lay: Callable[[], paths.Path]) -> Callable[[], dict[str, Any]]:
+def sent_along(lay: Callable[[], network_paths.Path]) -> Callable[[], dict[str, Any]]:
     """Send much along a path, in a process that may; tells what was seen where."""
 
     def look() -> dict[str, Any]:
         own_user_namespace()
         path = lay()
-        client, server = paths.connected(path, ())
+        client, server = network_paths.connected(path, ())
         for _ in range(MUCH // 1000):
             client.sendall(bytes(1000))
             server.recv(1000, 0x100)  # MSG_WAITALL
         found: dict[str, Any] = {"seen from": server.getpeername()[0]}
         for place in ("near", "far", "between"):
             if getattr(path, place) is not None:
-                paths._enter(getattr(path, place))
+                network_paths._enter(getattr(path, place))
                 found[place] = os.readlink("/proc/self/ns/net"), received()
         return found
 
@@ -102,7 +102,7 @@ def travelled(found: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 def test_loopback_is_one_namespace_and_not_the_hosts() -> None:
-    found = in_child(sent_along(paths.loopback))
+    found = in_child(sent_along(network_paths.loopback))
     assert found["near"][0] == found["far"][0] != os.readlink("/proc/self/ns/net")
     assert travelled(found) == {("near", "lo"), ("far", "lo")}
 
@@ -111,16 +111,16 @@ def test_loopback_is_one_namespace_and_not_the_hosts() -> None:
 @pytest.mark.parametrize(
     ("name", "seen_from", "between"),
     [
-        ("veth", paths.NEAR, []),
-        ("bridge", paths.NEAR, [("between", "near")]),
-        ("router", paths.NEAR, [("between", "near")]),
-        ("NAT", paths.ROUTER_FAR, [("between", "near")]),
+        ("veth", network_paths.NEAR, []),
+        ("bridge", network_paths.NEAR, [("between", "near")]),
+        ("router", network_paths.NEAR, [("between", "near")]),
+        ("NAT", network_paths.ROUTER_FAR, [("between", "near")]),
     ],
 )
 def test_a_path_goes_through_what_it_is_named_after(
     name: str, seen_from: str, between: list[tuple[str, str]]
 ) -> None:
-    found = in_child(sent_along(paths.PATHS[name]))
+    found = in_child(sent_along(network_paths.PATHS[name]))
     places = [found[place][0] for place in ("near", "far", "between") if place in found]
     assert len({*places, os.readlink("/proc/self/ns/net")}) == len(places) + 1
     assert found["seen from"] == seen_from

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from awaiting import ended
-from nsedu import build, nstypes, syscalls
-from nsedu.sampling.operations import (
+from nsedu.agent import first_process
+from nsedu.kernel import namespace_types, syscalls
+from nsedu.measurement.sampler.operations import (
     Died,
     Refused,
     Stand,
@@ -32,7 +33,7 @@ def test_a_child_gives_back_its_value() -> None:
 
 def test_what_a_child_is_refused_is_told_with_its_step_and_errno() -> None:
     def refused() -> None:
-        raise build.StepFailed("unshare net", 1, "unshare(2)")
+        raise first_process.StepFailed("unshare net", 1, "unshare(2)")
 
     with pytest.raises(Refused) as told:
         in_child(refused)
@@ -66,7 +67,7 @@ def test_a_stand_serves_from_the_descendant_in_which_its_preparation_returns() -
 
 def test_a_stand_whose_preparation_is_refused_is_not_left() -> None:
     def refused() -> None:
-        raise build.StepFailed("unshare user", 1, "unshare(2)")
+        raise first_process.StepFailed("unshare user", 1, "unshare(2)")
 
     before = Path("/proc/thread-self/children").read_text()
     with pytest.raises(Refused):
@@ -94,7 +95,7 @@ def test_stands_end_with_the_process_that_made_them() -> None:
 def test_even_in_the_middle_of_a_call_they_end_with_it() -> None:
     def go_inside() -> None:
         able()
-        syscalls.unshare(nstypes.get("pid").flag)
+        syscalls.unshare(namespace_types.get("pid").flag)
         descend()
 
     def orphans() -> list[int]:
@@ -117,7 +118,7 @@ def test_a_vforked_child_calls_one_function_and_leaves_the_caller_as_it_was() ->
 
     def inside() -> list[str]:
         able()
-        vfork(libc.unshare, int(nstypes.get("uts").flag))
+        vfork(libc.unshare, int(namespace_types.get("uts").flag))
         return [os.readlink("/proc/self/ns/uts")]
 
     assert in_child(inside) == [before]
@@ -128,7 +129,7 @@ def test_who_is_able_may_make_namespaces() -> None:
     def inside() -> bool:
         able()
         before = os.readlink("/proc/self/ns/uts")
-        syscalls.unshare(nstypes.get("uts").flag)
+        syscalls.unshare(namespace_types.get("uts").flag)
         return os.readlink("/proc/self/ns/uts") != before
 
     assert in_child(inside)

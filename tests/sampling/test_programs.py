@@ -7,7 +7,7 @@ import os
 import pytest
 
 from awaiting import ended
-from nsedu.sampling import programs
+from nsedu.measurement.runtimes import programs
 
 
 def test_a_program_that_ends_well_has_taken_some_time() -> None:

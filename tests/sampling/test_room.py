@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from awaiting import eventually
-from nsedu import cgroups
-from nsedu.sampling import room
-from nsedu.sampling.operations import Stand
+from nsedu.agent import cgroups
+from nsedu.measurement.runtimes import isolation
+from nsedu.measurement.sampler.operations import Stand
 
-ENTER = partial(room.enter, ("mnt", "pid"))
+ENTER = partial(isolation.enter, ("mnt", "pid"))
 
 
 @pytest.mark.needs("userns", "proc")
 def test_what_is_left_running_in_a_room_ends_with_it() -> None:
     def lurk() -> list[str]:
-        assert room.run(["sh", "-c", "setsid sleep 1000 & echo $! > /run/nsedu/pid"])
+        assert isolation.run(["sh", "-c", "setsid sleep 1000 & echo $! > /run/nsedu/pid"])
         pid = Path("/run/nsedu/pid").read_text().strip()
         return [os.readlink(f"/proc/{pid}/ns/pid")]
 
@@ -60,7 +60,7 @@ def test_only_new_control_groups_are_removed(
     monkeypatch.setattr(cgroups, "hierarchies", lambda: here)
     (tmp_path / "own").mkdir()
     (tmp_path / "payload").mkdir()
-    with room.without_new_groups(["payload", "supervisor"]):
+    with isolation.without_new_groups(["payload", "supervisor"]):
         (tmp_path / "own" / "payload" / "inner").mkdir(parents=True)
         (tmp_path / "supervisor").mkdir()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["own", "payload"]

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import nsedu as ns
-from nsedu import nstypes
-from nsedu.procfs import family
-from nsedu.sampling import scale
-from nsedu.sampling.operations import (
+from nsedu.kernel import namespace_types
+from nsedu.kernel.procfs import family
+from nsedu.measurement.questions import scale
+from nsedu.measurement.sampler.operations import (
     Operation,
     Refused,
     Stand,
@@ -25,7 +25,7 @@ from nsedu.sampling.operations import (
     able,
     own_user_namespace,
 )
-from nsedu.snapshot import snapshot
+from nsedu.observe.snapshot import snapshot
 
 pytestmark = pytest.mark.needs("userns", "uts", "net", "proc")
 CURVES = {
@@ -99,7 +99,7 @@ def test_a_limit_on_namespaces_is_told_and_nothing_stays_open() -> None:
         own_user_namespace()  # whose limits are its own
         Path("/proc/sys/user/max_uts_namespaces").write_text("5")
 
-    hold = partial(scale._hold, 9, "uts", int(nstypes.get("uts").flag))
+    hold = partial(scale._hold, 9, "uts", int(namespace_types.get("uts").flag))
     with Stand(prepare, lambda: os.listdir("/proc/self/fd"), hold) as stand:
         before = stand.call(0)
         with pytest.raises(Refused) as told:

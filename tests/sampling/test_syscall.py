@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 
 import nsedu as ns
-from nsedu import build, idmaps, nstypes
-from nsedu.measure import Result
-from nsedu.sampling import repeated, syscall
-from nsedu.sampling.operations import Operation, Stand, Unmet
-from nsedu.sampling.repeated import Loop
+from nsedu.agent import first_process
+from nsedu.kernel import id_maps, namespace_types
+from nsedu.measurement.measure import Result
+from nsedu.measurement.questions import syscall
+from nsedu.measurement.sampler import call_loop
+from nsedu.measurement.sampler.call_loop import Loop
+from nsedu.measurement.sampler.operations import Operation, Stand, Unmet
 
 PAIRED = ("getpid", "clock by vDSO", "clock by system call", "stat", "openat 1", "openat 16")
 
-needs_all = pytest.mark.needs(*nstypes.NAMES)
+needs_all = pytest.mark.needs(*namespace_types.NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_what_is_under_a_filter_is_and_may_do_what_it_did(argument: bool) -> Non
 
 
 def links() -> list[int]:
-    return [os.stat(f"/proc/self/ns/{name}").st_ino for name in nstypes.NAMES]
+    return [os.stat(f"/proc/self/ns/{name}").st_ino for name in namespace_types.NAMES]
 
 
 @needs_all
@@ -133,7 +135,7 @@ def test_the_id_map_is_as_long_as_said(lines: int) -> None:
 def test_without_a_grant_the_long_id_map_alone_is_unmet(monkeypatch: pytest.MonkeyPatch) -> None:
     ordinary = os.geteuid() or 54321
     monkeypatch.setattr(os, "geteuid", lambda: ordinary)
-    monkeypatch.setattr(idmaps, "grants", lambda path, uid: [])
+    monkeypatch.setattr(id_maps, "grants", lambda path, uid: [])
     with ExitStack() as stack:
         short, long = syscall._by_id_map(stack, Loop())
     assert isinstance(short, Operation)
@@ -144,7 +146,7 @@ def test_without_a_grant_the_long_id_map_alone_is_unmet(monkeypatch: pytest.Monk
 @pytest.mark.needs("userns")
 def test_where_there_is_no_inside_the_outside_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(then: object = None) -> None:
-        raise build.StepFailed("unshare net", errno.EPERM, "unshare(2)")
+        raise first_process.StepFailed("unshare net", errno.EPERM, "unshare(2)")
 
     monkeypatch.setattr(syscall, "_inside", refused)
     with ExitStack() as stack:
@@ -211,9 +213,9 @@ def test_the_numbers_are_those_of_the_calls(name: str) -> None:
 @pytest.mark.parametrize("refused", ["machine", "executable memory"])
 def test_a_machine_without_the_loop_says_so(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if refused == "machine":
-        monkeypatch.setattr(repeated, "MACHINE", "s390x")
+        monkeypatch.setattr(call_loop, "MACHINE", "s390x")
     else:
-        monkeypatch.setattr(repeated, "libc", type("libc", (), {"mprotect": lambda *_: -1}))
+        monkeypatch.setattr(call_loop, "libc", type("libc", (), {"mprotect": lambda *_: -1}))
     with ExitStack() as stack:
         (unmet,) = syscall.operations(stack)
     assert unmet.name == "every call"

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import nsedu as ns
-from nsedu.cgroups import hierarchies
-from nsedu.measure.result import Result
-from nsedu.sampling import programs, room, runtimes, tools
-from nsedu.sampling.operations import Refused, Stand, Unmet
-from nsedu.sampling.runtimes import BEFORE, DOCKER, RUNTIMES, Runtime
+from nsedu.agent.cgroups import hierarchies
+from nsedu.measurement.questions import tools
+from nsedu.measurement.result import Result
+from nsedu.measurement.runtimes import isolation, programs, runtimes
+from nsedu.measurement.runtimes.runtimes import BEFORE, DOCKER, RUNTIMES, Runtime
+from nsedu.measurement.sampler.operations import Refused, Stand, Unmet
 
 NAMES = [runtime.name for runtime in RUNTIMES]
 
@@ -96,8 +97,8 @@ def look(runtime: Runtime) -> list[list[str]]:
 def made_by(runtime: Runtime) -> set[str]:
     """The types of the namespaces in which a runtime runs something, and which are not ours."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(room.without_new_groups(runtime.leaves))
-        enter = partial(room.enter, runtime.room) if runtime.room else list
+        stack.enter_context(isolation.without_new_groups(runtime.leaves))
+        enter = partial(isolation.enter, runtime.room) if runtime.room else list
         outside, inside = stack.enter_context(Stand(enter, partial(look, runtime))).call()
     assert len(outside) == len(inside) == len(ns.TYPES)
     return {line.split(":")[0] for line in set(inside) - set(outside)}

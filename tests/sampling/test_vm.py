@@ -12,9 +12,10 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
-from nsedu.sampling import initramfs, vm
-from nsedu.sampling.operations import Operation, Unmet, fork
-from nsedu.sampling.programs import lacking
+from nsedu.measurement.questions import vm
+from nsedu.measurement.runtimes import initramfs
+from nsedu.measurement.runtimes.programs import lacking
+from nsedu.measurement.sampler.operations import Operation, Unmet, fork
 
 QEMU = f"qemu-system-{os.uname().machine}"
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nsedu.widgets import beat as module
-from nsedu.widgets.beat import Beat
+from nsedu.notebook.widgets import polling as module
+from nsedu.notebook.widgets.polling import Beat
 
 
 class Looker:

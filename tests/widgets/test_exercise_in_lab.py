@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from in_lab import SLOW, THEMES, Lab, choose, code_cell, faults, run_cell, set_theme
-from nsedu.exercises import EXERCISES
+from nsedu.learning.exercises import EXERCISES
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("userns", "uts", "unshare", "hostname")]
 
@@ -178,7 +178,7 @@ def test_a_check_says_it_itself_when_the_card_has_gone(scratch: Lab, page: Page)
 def test_a_demonstration_is_no_progress(scratch: Lab, page: Page) -> None:
     other = SHOW.replace("uts-1", "ipc-1").replace(")", ", demo=True)")
     made = "box = ns.Sandbox('ipc')\nbox.run('ipcmk --shmem 12345')"
-    look = "from nsedu.solved import all_solved\nprint('ipc-1' in all_solved())"
+    look = "from nsedu.learning.progress_store import all_solved\nprint('ipc-1' in all_solved())"
     scratch.open(page, scratch.notebook("demo.ipynb", other, made, SHOW, look))
     run_cell(page, 0)
     expect(card(page, "ipc-1").get_by_text("it does not count as solved")).to_be_visible()
@@ -212,7 +212,7 @@ def test_a_solved_card_can_be_begun_anew(scratch: Lab, page: Page) -> None:
     expect(status(page)).to_contain_text("solved")
 
 
-COUNT = """from nsedu.widgets import lamps
+COUNT = """from nsedu.notebook.widgets import exercise_checker as lamps
 looks, world = [], lamps.world
 lamps.world = lambda: looks.append(1) or world()"""
 UNTIL_ONE_MORE = """import time

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import nsedu as ns
-from nsedu.observe.watch import Watch
-from nsedu.records import Change, Process
-from nsedu.snapshot import snapshot
-from nsedu.widgets.explorer import details
+from nsedu.notebook.widgets.explorer import details
+from nsedu.observe.incremental import Watch
+from nsedu.observe.records import Change, Process
+from nsedu.observe.snapshot import snapshot
 from waiting import child
 
 

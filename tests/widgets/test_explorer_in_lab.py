@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from awaiting import ended
 from in_lab import SLOW, THEMES, Lab, choose, code_cell, faults, run_cell, set_theme
-from nsedu.records import Snapshot
+from nsedu.observe.records import Snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -189,7 +189,9 @@ def test_what_changed_since_a_mark_is_listed(scratch: Lab, page: Page) -> None:
 
 
 def test_a_pause_ends_the_looking_until_it_goes_on(scratch: Lab, page: Page) -> None:
-    watching = "from nsedu.widgets.beat import beat\nprint('looks', beat._thread is not None)"
+    watching = (
+        "from nsedu.notebook.widgets.polling import beat\nprint('looks', beat._thread is not None)"
+    )
     explorer = shown(scratch, page, MAKE, watching)
     explorer.get_by_role("button", name="Pause").click()
     expect(explorer.get_by_text("paused", exact=True)).to_be_visible()

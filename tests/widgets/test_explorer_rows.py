@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nsedu.nstypes import LINKS
-from nsedu.records import Namespace, Process, Snapshot
-from nsedu.widgets.explorer.rows import Rows
+from nsedu.kernel.namespace_types import LINKS
+from nsedu.notebook.widgets.explorer.changes import Rows
+from nsedu.observe.records import Namespace, Process, Snapshot
 
 
 def person(pid: int, ppid: int = 0, name: str = "sh", **links: int) -> Process:

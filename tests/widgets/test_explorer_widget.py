@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import nsedu as ns
-from nsedu.explore import Explorer
-from nsedu.records import Snapshot
-from nsedu.widgets.beat import beat
-from nsedu.widgets.explorer.widget import ExplorerWidget
+from nsedu.notebook.explorer import Explorer
+from nsedu.notebook.widgets.explorer.widget import ExplorerWidget
+from nsedu.notebook.widgets.polling import beat
+from nsedu.observe.records import Snapshot
 from waiting import child
 
 

@@ -12,14 +12,14 @@ import pytest
 
 import nsedu as ns
 from awaiting import eventually
-from nsedu import solved
-from nsedu.exercises import EXERCISES, Verdict
-from nsedu.exercises.model import Exercise, World
-from nsedu.roles import Roles
-from nsedu.widgets import exercise as cards
-from nsedu.widgets import lamps as looking
-from nsedu.widgets.exercise import ExerciseWidget
-from nsedu.widgets.lamps import Lamps, lamps
+from nsedu.learning import progress_store
+from nsedu.learning.exercises import EXERCISES, Verdict, verdict
+from nsedu.learning.exercises.model import Exercise, World, world
+from nsedu.notebook.widgets import exercise_card as cards
+from nsedu.notebook.widgets import exercise_checker as looking
+from nsedu.notebook.widgets.exercise_card import ExerciseWidget
+from nsedu.notebook.widgets.exercise_checker import Lamps, lamps
+from nsedu.sandbox.process_labels import Roles
 
 RIGHT = Verdict("uts-1", True, "right.")
 WRONG = Verdict("uts-1", False, "found something else.")
@@ -28,7 +28,7 @@ WRONG = Verdict("uts-1", False, "found something else.")
 @pytest.fixture(autouse=True)
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(solved, "_kept", {})
+    monkeypatch.setattr(progress_store, "_kept", {})
     monkeypatch.setattr(cards, "_cards", {})
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))  # others work on this machine, too
     yield
@@ -76,7 +76,7 @@ def test_a_card_that_is_not_seen_is_not_judged() -> None:
 
 def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     worlds = []
-    monkeypatch.setattr(looking, "world", lambda: worlds.append(1) or ns.exercises.world())
+    monkeypatch.setattr(looking, "world", lambda: worlds.append(1) or world())
     several = Lamps()
     given: list[World] = []
     for number in range(30):
@@ -153,7 +153,7 @@ def test_what_a_card_sees_solved_is_recorded_with_its_hints() -> None:
     widget = card(lambda _: RIGHT)
     press(widget, "hint")
     widget.judge(RIGHT)
-    entry = solved.all_solved()["uts-1"]
+    entry = progress_store.all_solved()["uts-1"]
     assert (entry.hints, entry.seconds) == (1, widget.seconds)
 
 
@@ -201,8 +201,8 @@ def test_a_check_in_a_cell_is_told_to_the_card(capsys: pytest.CaptureFixture[str
 
 
 def test_one_solved_in_another_notebook_says_when() -> None:
-    solved.record("uts-1")
-    assert card(lambda _: WRONG).before == solved.all_solved()["uts-1"].solved[:10]
+    progress_store.record("uts-1")
+    assert card(lambda _: WRONG).before == progress_store.all_solved()["uts-1"].solved[:10]
 
 
 @pytest.mark.needs("userns", "uts")
@@ -231,11 +231,11 @@ def test_whom_a_look_sends_is_given_no_name(monkeypatch: pytest.MonkeyPatch) -> 
     named: list[str] = []
     monkeypatch.setattr(Roles, "__setitem__", lambda _, pid, role: named.append(role))
     with ns.Sandbox("uts", name="mars"):
-        assert "its name is not phobos" in ns.exercises.verdict("uts-1").found
+        assert "its name is not phobos" in verdict("uts-1").found
     assert [role for role in named if role != "agent"] == ['sandbox "mars"']
 
 
 @pytest.mark.needs("userns", "uts")
 def test_whom_another_look_has_sent_solves_nothing() -> None:
     with ns.Sandbox("uts", name="nsedu look", hostname="phobos"):
-        assert not ns.exercises.verdict("uts-1").solved
+        assert not verdict("uts-1").solved

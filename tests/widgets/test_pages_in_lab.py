@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from playwright.sync_api import Page, expect
 
 from in_lab import ROOT, SLOW, THEMES, Lab, serving, set_theme
-from nsedu.draw.canvas import Canvas
+from nsedu.draw.svg import Canvas
 
 pytestmark = pytest.mark.browser
 

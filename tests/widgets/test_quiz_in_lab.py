@@ -10,7 +10,7 @@ from in_lab import THEMES, Lab, code_cell, faults, run_all, run_cell, set_theme
 pytestmark = pytest.mark.browser
 
 SHOW = "import nsedu as ns\nns.quiz('uts')"
-SCORE = "from nsedu.solved import all_answered\nprint(all_answered().get('uts'))"
+SCORE = "from nsedu.learning.progress_store import all_answered\nprint(all_answered().get('uts'))"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,125 @@
+"""What things are called in a picture: letters for namespaces, names for processes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from nsedu.kernel.namespace_types import BY_NAME, LINKS, TYPE_OF_LINK
+from nsedu.observe.records import Process, Snapshot
+from nsedu.printable import clean
+
+LONGEST = 40
+"""Characters after which the name of a process is cut."""
+
+
+def columns(text: str) -> int:
+    """How many columns the text takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    wide = {"W": 2, "F": 2}
+    return sum(
+        0 if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), 1)
+        for c in text
+    )
+
+
+def pad(text: str, width: int) -> str:
+    """The text, with blanks at its right up to ``width`` columns."""
+    return text + " " * (width - columns(text))
+
+
+def centre(text: str, width: int) -> str:
+    """The text amid blanks, ``width`` columns in all; an odd blank goes to the right."""
+    left = (width - columns(text)) // 2
+    return pad(" " * left + text, width)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, cut to ``width`` columns with an ellipsis if it is longer."""
+    if columns(text) <= width:
+        return text
+    text = text[: 4 * width]  # a command line may be megabytes
+    while columns(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def call(process: Process) -> str:
+    """What a process is called: its role, else its program, else (as ps has it) ``[name]``."""
+    words = process.command.split()
+    if process.role:
+        name = process.role
+    elif words:  # a login shell is "-bash", a daemon that sets its title "nginx: worker"
+        name = words[0].rsplit("/", 1)[-1].removeprefix("-").rstrip(":") or process.name
+    else:
+        name = f"[{process.name}]"
+    return shorten(clean(name), LONGEST) + (" (zombie)" if process.zombie else "")
+
+
+def letter(index: int) -> str:
+    """The letter of the namespace with this index in its type: A … Z, then AA and so on."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+class Letters:
+    """A letter for each namespace, by type, in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self._met: dict[str, dict[int, str]] = {name: {} for name in BY_NAME}
+
+    def meet(self, type: str, ns: int) -> None:
+        """Give the namespace the next letter of its type, unless it has one."""
+        met = self._met[type]
+        if ns not in met:
+            met[ns] = letter(len(met))
+
+    def meet_all(self, snapshot: Snapshot, processes: Iterable[Process]) -> None:
+        """Meet the namespaces of the processes in their order, then those without a process."""
+        for process in processes:
+            for link in LINKS:
+                if link in process.links:
+                    self.meet(TYPE_OF_LINK[link], process.links[link])
+        for type, ns in snapshot.namespaces:
+            if type in self._met:
+                self.meet(type, ns)
+
+    def of(self, type: str, ns: int | None) -> str:
+        """The letter of a namespace met before; ``?`` for None, which stands for an unread link."""
+        return "?" if ns is None else self._met[type][ns]
+
+    def of_type(self, type: str) -> dict[int, str]:
+        """All that were met of a type: inode number → letter, in alphabetic order."""
+        return self._met[type]
+
+
+def identity(type: str, ns: int) -> str:
+    """A namespace as the kernel writes it in /proc/PID/ns: ``uts:[4026531838]``.
+
+    A picture that has two to one number, one after the other, calls the first by minus that number.
+    """
+    return f"{type}:[{abs(ns)}]"
+
+
+def known(snapshot: Snapshot) -> set[tuple[str, int]]:
+    """(type, inode number) of every namespace that the snapshot knows of."""
+    found = {
+        (TYPE_OF_LINK[link], ns)
+        for process in snapshot.processes.values()
+        for link, ns in process.links.items()
+        if link in TYPE_OF_LINK
+    }
+    return found | set(snapshot.namespaces)
+
+
+def unread(snapshot: Snapshot) -> list[str]:
+    """What the look could not read, a sentence each."""
+    return [
+        f"could not read {clean(reason)}" + (f": {number}" if number else "")
+        for reason, number in snapshot.unread.items()
+    ]

@@ -1,0 +1,163 @@
+"""A small builder of SVG: shapes in, one deterministic document out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nsedu.draw.labels import columns, shorten
+from nsedu.draw.picture import Picture
+from nsedu.draw.style import (
+    INK,
+    MARGIN,
+    MONO,
+    MONO_ADVANCE,
+    PANEL,
+    PANEL_EDGE,
+    SANS,
+    SANS_ADVANCE,
+    SOFT_INK,
+)
+from nsedu.printable import clean
+
+
+def measure(text: str, size: float, mono: bool = False) -> float:
+    """About how many px the text takes at a font size in px; rather more than less."""
+    return columns(text) * size * (MONO_ADVANCE if mono else SANS_ADVANCE)
+
+
+def fit(text: str, size: float, width: float, mono: bool = False) -> str:
+    """The text, cut with an ellipsis so that it fits into ``width`` px."""
+    return shorten(text, max(1, int(width / (size * (MONO_ADVANCE if mono else SANS_ADVANCE)))))
+
+
+def wrap(text: str, size: float, width: float) -> list[str]:
+    """The text in lines that fit into ``width`` px, broken at blanks."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and measure(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _escape(text: str) -> str:
+    for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(plain, entity)
+    return text
+
+
+class Canvas:
+    """Where a picture is drawn; all lengths are px, y grows downwards."""
+
+    def __init__(self) -> None:
+        self._shapes: list[str] = []
+
+    def rect(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: str = "none",
+        stroke: str = "none",
+        line: float = 1,
+        radius: float = 0,
+        dashed: bool = False,
+    ) -> None:
+        """A rectangle; ``line`` is the width of its edge."""
+        edge = "" if stroke == "none" else f' stroke="{stroke}" stroke-width="{_number(line)}"'
+        self._shapes.append(
+            f'<rect x="{_number(x)}" y="{_number(y)}" width="{_number(width)}"'
+            f' height="{_number(height)}" rx="{_number(radius)}" fill="{fill}"{edge}'
+            f"{_DASHES if dashed else ''}/>"
+        )
+
+    def path(
+        self,
+        points: str,
+        stroke: str,
+        line: float = 1,
+        dashed: bool = False,
+        *,
+        fill: str = "none",
+        faint: float = 1,
+    ) -> None:
+        """A line, in the path language of SVG; ``faint`` is its opacity."""
+        opacity = "" if faint == 1 else f' opacity="{faint:g}"'
+        self._shapes.append(
+            f'<path d="{points}" fill="{fill}" stroke="{stroke}" stroke-width="{_number(line)}"'
+            f"{_DASHES if dashed else ''}{opacity}/>"
+        )
+
+    def line(self, x: float, y: float, to_x: float, to_y: float, stroke: str) -> None:
+        """A straight line."""
+        self.path(f"M{_number(x)} {_number(y)}L{_number(to_x)} {_number(to_y)}", stroke)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        *,
+        fill: str = INK,
+        anchor: str = "start",
+        mono: bool = False,
+        bold: bool = False,
+        struck: bool = False,
+    ) -> None:
+        """One line of text; ``y`` is the middle of its capital letters."""
+        self._shapes.append(
+            f'<text x="{_number(x)}" y="{_number(y + size * 0.36)}" font-size="{_number(size)}"'
+            f' font-family="{MONO if mono else SANS}" fill="{fill}"'
+            + (f' text-anchor="{anchor}"' if anchor != "start" else "")
+            + (' font-weight="700"' if bold else "")
+            + (' text-decoration="line-through"' if struck else "")
+            + f' xml:space="preserve">{_escape(clean(text))}</text>'
+        )
+
+    def heading(self, title: str, below: list[str], width: float) -> float:
+        """The title of the picture and sentences under it; returns the y below them."""
+        y = MARGIN + 8.0
+        self.text(MARGIN, y, fit(title, 17, width - 2 * MARGIN), 16, bold=True)
+        y += 22
+        for sentence in below:
+            sentence = sentence[:1].upper() + sentence[1:]
+            for line in wrap(sentence, 12, width - 2 * MARGIN):
+                self.text(MARGIN, y, line, 12, fill=SOFT_INK)
+                y += 17
+        return y + 4
+
+    def picture(self, title: str, lines: Iterable[str], width: float, height: float) -> Picture:
+        """The finished picture, on a light panel of its own.
+
+        Args:
+            title: what it shows, in one line.
+            lines: those of its text twin, which also becomes its description.
+            width: of the whole picture.
+            height: of the whole picture.
+        """
+        text = "\n".join(map(clean, lines))
+        size = f"{_number(width)} {_number(height)}"
+        across, down = size.split()
+        panel = Canvas()
+        panel.rect(
+            0.5, 0.5, width - 1, height - 1, fill=PANEL, stroke=PANEL_EDGE, radius=8
+        )  # light on its own, so that it reads on a dark page too
+        shapes = "\n".join(panel._shapes + self._shapes)
+        svg = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{across}" height="{down}"'
+            f' viewBox="0 0 {size}">\n<title>{_escape(clean(title))}</title>\n'
+            f"<desc>{_escape(text)}</desc>\n{shapes}\n</svg>"
+        )
+        return Picture(svg, text)
+
+
+_DASHES = ' stroke-dasharray="4 3"'

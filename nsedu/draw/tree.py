@@ -1,0 +1,73 @@
+"""The process tree, with a column for each namespace type: same letter, same namespace."""
+
+from __future__ import annotations
+
+from nsedu.draw import legend, matrix_cell
+from nsedu.draw.labels import Letters, unread
+from nsedu.draw.matrix_layout import Line, Sheet, text_rows
+from nsedu.draw.picture import Picture
+from nsedu.draw.process_rows import Row, fold, gather, plant, processes_in, rows
+from nsedu.draw.style import MARGIN, SOFT_INK
+from nsedu.draw.svg import Canvas
+from nsedu.observe.records import Snapshot
+
+MANY_ROWS = 64
+"""Above so many rows, processes that say nothing new are gathered."""
+MOST_ROWS = 160
+"""So many rows are drawn; what is cut is said."""
+TITLE = "Processes and their namespaces"
+
+
+def tree(snapshot: Snapshot) -> Picture:
+    """The process tree × namespace matrix: a row per process, a column per type.
+
+    Siblings that are alike, with all below them, are drawn once ("sleep × 120").  In a large
+    picture the processes that live where their parent lives are gathered in one row ("… 34 more").
+
+    Args:
+        snapshot: what to draw.
+    """
+    roots = plant(snapshot.processes)
+    letters = Letters()
+    letters.meet_all(snapshot, (row.node.process for row in rows(roots)))
+    found = rows(fold(roots))
+    if len(found) > MANY_ROWS:
+        found = rows(gather([row.node for row in found if row.parent is None], _dull))
+    maker = matrix_cell.Cells(letters, snapshot.processes.values())
+    lines = [
+        Line(row, maker.row(row.node.process, row.parent.process if row.parent else None))
+        for row in found[:MOST_ROWS]
+    ]
+    drawn = [cell for line in lines for cell in line.cells]
+    notes = [*_notes(found), *unread(snapshot)]
+    text = [*text_rows(lines), *legend.lines(letters, {}), *matrix_cell.notes(drawn), *notes]
+
+    canvas, sheet = Canvas(), Sheet(lines)
+    y = canvas.heading(
+        TITLE, ["In a column, the same letter is the same namespace: it is shared."], sheet.width
+    )
+    y = sheet.draw(canvas, y)
+    y = matrix_cell.samples(canvas, y, sheet.width, drawn)
+    y = legend.draw(canvas, y, sheet.width, letters, {})
+    for note in notes:
+        canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
+        y += 18
+    return canvas.picture(TITLE, text, sheet.width, y + 4)
+
+
+def _dull(row: Row) -> bool:
+    process = row.node.process
+    return row.parent is not None and not process.role and process.links == row.parent.process.links
+
+
+def _notes(found: list[Row]) -> list[str]:
+    drawn, cut = found[:MOST_ROWS], found[MOST_ROWS:]
+    notes = [] if found else ["no process in this snapshot"]
+    if cut:
+        left_out = processes_in(found) - processes_in(drawn)
+        notes.append(f"… {left_out} more processes below, which are not drawn")
+    if any(row.node.count > 1 for row in drawn):
+        notes.append("× so many alike, drawn once with what is below them")
+    if any(row.node.more for row in drawn):
+        notes.append("… more: other processes, all in the namespaces of the parent row")
+    return notes
