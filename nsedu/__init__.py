@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from nsedu.kernel.namespace_types import NAMES as TYPES
     from nsedu.learning.claims import ClaimFailed, claim, expect
     from nsedu.learning.course_map import catalogue, course
-    from nsedu.learning.exercises import answer, broken, check, exercise
     from nsedu.learning.progress_map import progress
     from nsedu.learning.progress_store import reset_progress
     from nsedu.measurement.measure import measure
+    from nsedu.notebook.exercise import answer, broken, check, exercise
     from nsedu.notebook.explorer import explore
     from nsedu.notebook.guide import help
     from nsedu.notebook.prediction import predict
@@ -116,19 +116,19 @@ _HOME = {
     "Sandbox": "sandbox.sandbox",
     "Snapshot": "observe.records",
     "TYPES": "kernel.namespace_types",
-    "answer": "learning.exercises",
-    "broken": "learning.exercises",
+    "answer": "notebook.exercise",
+    "broken": "notebook.exercise",
     "cable": "sandbox.veth",
     "catalogue": "learning.course_map",
     "cgroup_tree": "pictures.cgroup_tree",
-    "check": "learning.exercises",
+    "check": "notebook.exercise",
     "claim": "learning.claims",
     "clocks": "pictures.clocks",
     "compare": "pictures.live",
     "course": "learning.course_map",
     "diff": "pictures.live",
     "doctor": "requirements",
-    "exercise": "learning.exercises",
+    "exercise": "notebook.exercise",
     "expect": "learning.claims",
     "explore": "notebook.explorer",
     "eyes": "pictures.eyes",
@@ -159,7 +159,7 @@ class _Module(types.ModuleType):
     """A module of the package, which says what was meant when it is called, as in ns.sandbox()."""
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        from nsedu.errors.suggestions import nearest
+        from nsedu.suggestions import nearest
 
         close = nearest(self.__name__.rpartition(".")[2], __all__)
         asked = f"; did you mean nsedu.{close}?" if close else ""
@@ -170,15 +170,10 @@ class _Module(types.ModuleType):
 
 
 class _Package(_Module):
-    """The package, whose functions `snapshot` and `doctor` live in modules of the same name.
-
-    Importing such a module would put it where the function belongs, so the function is put there.
-    """
+    """The package, whose modules say what was meant when they are called."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, types.ModuleType) and _HOME.get(name) == name:
-            value = getattr(value, name)
-        elif type(value) is types.ModuleType:
+        if type(value) is types.ModuleType:
             value.__class__ = _Module
         super().__setattr__(name, value)
 
@@ -213,7 +208,7 @@ def _no_attribute(name: str) -> AttributeError:
     close = next((known for known in __all__ if known.casefold() == name.casefold()), "")
     # Programs ask for names with an underscore, and Python for a module before it loads it.
     if not close and not name.startswith("_") and not any(map(os.path.exists, _files(name))):
-        from nsedu.errors.suggestions import nearest
+        from nsedu.suggestions import nearest
 
         close = nearest(name, __all__)
         what += "" if close else "; nsedu.help() says what there is"

@@ -67,7 +67,11 @@ FURTHER: dict[str, dict[str, str]] = {
     "docker": _package("docker.io", "moby-engine", "docker", "docker", "docker"),
     "hyperfine": _package("hyperfine"),
     "iperf3": _package("iperf3", zypper="iperf"),
+    "lxc-execute": _package("lxc"),
     "podman": _package("podman"),
+    "qemu-system-aarch64": _package("qemu-system-arm", "qemu-system-aarch64-core"),
+    "qemu-system-x86_64": _package("qemu-system-x86", "qemu-system-x86-core", zypper="qemu-x86"),
+    "systemd-nspawn": _package("systemd-container", pacman="systemd"),
 }
 """What only a measurement or a test has a use for."""
 
@@ -119,3 +123,10 @@ def remedy(*programs: str) -> str:
     if chosen is None:
         return f"install {', '.join(programs)} with this system's package manager"
     return f"{INSTALL[chosen]} {' '.join(packages(programs, chosen))}"
+
+
+def lacking(program: str) -> str:
+    """One sentence on a program that is not installed and what to do; "" if it is."""
+    if shutil.which(program):
+        return ""
+    return f"the program {program} is not installed: {remedy(program)}."

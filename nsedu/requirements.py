@@ -8,30 +8,34 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from nsedu import newest_interfaces, programs
+from nsedu import programs
 from nsedu.agent import cgroups, lent_ids
 from nsedu.errors.namespace_error import NamespaceError
 from nsedu.errors.process_facts import facts
-from nsedu.errors.suggestions import no_such
-from nsedu.kernel import id_maps, proc_options
+from nsedu.kernel import id_maps
 from nsedu.kernel.mountinfo import parse_mountinfo
 from nsedu.kernel.namespace_types import CATALOGUE, NAMES
 from nsedu.kernel.procfs import read
-from nsedu.measurement.questions import vm
+from nsedu.observe import newest_interfaces, proc_options
 from nsedu.observe.cgroups import directories
 from nsedu.sandbox import agent_client
 from nsedu.sandbox.process import CommandFailed, CommandTimedOut
 from nsedu.sandbox.sandbox import Sandbox
+from nsedu.suggestions import no_such
 from nsedu.table import Table
 
 _TIMEOUT = 10
+_PT_INTERP = 3  # elf(5): the program asks for a dynamic linker
 
 
 class Row(NamedTuple):
@@ -220,10 +224,71 @@ def _program(name: str, *check: str) -> Callable[[], str | None]:
 def _virtual_machine() -> str | None:
     """Whether all its parts are there; to boot one would take seconds."""
     try:
-        vm.parts()
+        virtual_machine()
     except OSError as lacking:
         return str(lacking)
     return None
+
+
+def virtual_machine(machines: Iterable[str] = ("x86_64", "aarch64")) -> tuple[str, Path, str]:
+    """What a virtual machine is made of here: qemu's program, a kernel's image, a static busybox.
+
+    Args:
+        machines: the architectures for which a guest can be made.
+
+    Raises:
+        OSError: a sentence on what is missing, and what to do.
+    """
+    architecture = os.uname().machine
+    program = f"qemu-system-{architecture}"
+    if architecture not in machines:
+        raise OSError(f"this is asked on {' and '.join(machines)} only, not {architecture}.")
+    if reason := programs.lacking(program):
+        raise OSError(reason)
+    return program, kernel_image(), static_busybox()
+
+
+def kernel_image(directory: str = "/boot") -> Path:
+    """The kernel's image: that which NSEDU_KERNEL names, else the newest readable one.
+
+    Raises:
+        OSError: a sentence on what to do for one.
+    """
+    if named := os.environ.get("NSEDU_KERNEL"):
+        if os.access(named, os.R_OK):
+            return Path(named)
+        raise OSError(f"NSEDU_KERNEL names {named}, which cannot be read: name another image.")
+    images = [image for image in Path(directory).glob("vmlinuz-*") if os.access(image, os.R_OK)]
+    if not images:
+        raise OSError(
+            f"there is no kernel image in {directory} that you may read: set NSEDU_KERNEL to one,"
+            " such as that in the package linux-image-cloud-amd64."
+        )
+    return max(images, key=lambda image: [int(n) for n in re.findall(r"\d+", image.name)])
+
+
+def static_busybox() -> str:
+    """The path of a statically linked busybox.
+
+    Raises:
+        OSError: a sentence on what to do for one.
+    """
+    for path in (shutil.which("busybox"), "/bin/busybox"):
+        if path and os.access(path, os.R_OK) and is_static(path):
+            return path
+    raise OSError(f"no static busybox is installed: {programs.remedy('busybox')}.")
+
+
+def is_static(path: str) -> bool:
+    """Whether a file is a 64-bit ELF program that needs no dynamic linker."""
+    with open(path, "rb") as file:
+        data = file.read(1 << 12)
+    if data[:5] != b"\x7fELF\x02":
+        return False
+    (offset,) = struct.unpack_from("=Q", data, 32)
+    size, count = struct.unpack_from("=HH", data, 54)
+    kinds = [struct.unpack_from("=I", data, offset + n * size)[0] for n in range(count)]
+    return _PT_INTERP not in kinds
 
 
 def _lay_cables() -> None:

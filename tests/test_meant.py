@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 import nsedu as ns
-from nsedu.errors.suggestions import nearest, no_such
 from nsedu.kernel.namespace_types import CATALOGUE
+from nsedu.suggestions import nearest, no_such
 
 TYPOS: dict[str, tuple[Callable[[], object], str]] = {
     "check": (lambda: ns.check("uts1"), "uts-1"),

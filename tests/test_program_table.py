@@ -62,6 +62,15 @@ def test_a_program_that_cannot_be_executed_is_lacking(
     assert not programs.lacks("no-program-of-the-course")
 
 
+def test_what_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "manager", lambda: "apt")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert programs.lacking("bwrap") == (
+        "the program bwrap is not installed: apt install bubblewrap."
+    )
+    assert programs.lacking("runc") == "the program runc is not installed: apt install runc."
+
+
 def test_binder_installs_what_the_chapters_call() -> None:
     listed = (ROOT / "binder" / "apt.txt").read_text().split()
     assert listed == programs.packages(programs.PROGRAMS, "apt")

@@ -83,7 +83,7 @@ def check_limits(limits: Any) -> dict[str, int | float]:
     checked: dict[str, int | float] = {}
     for name, value in (limits or {}).items():
         if name not in FILES:
-            from nsedu.errors.suggestions import (
+            from nsedu.suggestions import (
                 no_such,  # not before it is needed: the agent loads this module
             )
 

@@ -103,7 +103,7 @@ def suggest(error: BaseException) -> None:
 
 
 def _meant(given: str | None, names: Iterable[str], mark: str = "") -> str:
-    from nsedu.errors.suggestions import nearest
+    from nsedu.suggestions import nearest
 
     close = nearest(given, names)
     return f"did you mean {mark}{close}?" if close else ""

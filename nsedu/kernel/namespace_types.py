@@ -136,7 +136,7 @@ def get(name: str) -> NsType:
     try:
         return BY_NAME[name]
     except (KeyError, TypeError):
-        from nsedu.errors.suggestions import (
+        from nsedu.suggestions import (
             no_such,  # not before it is needed: the agent loads this module
         )
 

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 from nsedu.agent import helper
 from nsedu.errors import explain, namespace_error
-from nsedu.errors.suggestions import no_such
 from nsedu.kernel import bounded_waits, interrupts
 from nsedu.measurement.machine import record, stolen
 from nsedu.measurement.questions import QUESTIONS
@@ -27,6 +26,7 @@ from nsedu.measurement.result import Measured, Result
 from nsedu.measurement.sampler.packets import DIED, unpacked
 from nsedu.sandbox import agent_client, plan
 from nsedu.sandbox.agent_client import ROOT, environment
+from nsedu.suggestions import no_such
 
 __all__ = ["QUESTIONS", "Result", "measure"]
 

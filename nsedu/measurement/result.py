@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nsedu.errors import arguments
-from nsedu.errors.suggestions import no_such
 from nsedu.measurement.machine import line
 from nsedu.measurement.statistics import (
     ENOUGH,
@@ -25,6 +24,7 @@ from nsedu.measurement.statistics import (
 )
 from nsedu.measurement.units import interval, quantity
 from nsedu.printable import clean
+from nsedu.suggestions import no_such
 from nsedu.table import Table
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from IPython.display import display
 
 from nsedu.errors.arguments import text
 from nsedu.errors.namespace_error import NamespaceError
-from nsedu.errors.suggestions import nearest
 from nsedu.notebook import unavailable
 from nsedu.notebook.cells import byhand, interpreter, python_cell, trace
 from nsedu.observe.records import Snapshot
@@ -23,6 +22,7 @@ from nsedu.observe.snapshot import snapshot
 from nsedu.pictures import live
 from nsedu.sandbox import output, plan, process
 from nsedu.sandbox.sandbox import Sandbox
+from nsedu.suggestions import nearest
 
 _TIMEOUT = argument("-t", "--timeout", metavar="SECONDS", help="seconds until it is stopped")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from nsedu.errors import arguments
 from nsedu.errors.namespace_error import own_pid
-from nsedu.errors.suggestions import no_such
 from nsedu.kernel.namespace_types import ALSO, LINKS
 from nsedu.notebook import front_end
 from nsedu.sandbox.sandbox import Sandbox
+from nsedu.suggestions import no_such
 
 _LINKS_QUESTION = "Which of the ten links of /proc/self/ns will differ?"
 _KEPT = "\N{NO-BREAK SPACE}"  # where no line may end

@@ -9,11 +9,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nsedu.errors.suggestions import no_such
 from nsedu.kernel.namespace_types import ALSO
 from nsedu.learning.progress_store import record_quiz
 from nsedu.notebook import front_end
 from nsedu.printable import clean
+from nsedu.suggestions import no_such
 
 _HERE = Path(__file__).parent.parent / "learning" / "quizzes"
 _LETTERS = "abcdefgh"

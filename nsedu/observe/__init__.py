@@ -1,1 +1,5 @@
-"""Looking: read the kernel into plain frozen records; no module in here draws."""
+"""Reading the kernel into plain frozen records.
+
+In come pids or a scope ("mine", "machine"); out come a `Snapshot` or the records of one picture.
+What could not be read is counted and said.  Nothing in here draws.
+"""

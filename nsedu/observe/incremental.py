@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterable, Iterator
 
 from nsedu.errors.namespace_error import own_pid
-from nsedu.kernel import interrupts, proc_options
-from nsedu.kernel.proc_options import HIDDEN
+from nsedu.kernel import interrupts
 from nsedu.kernel.procfs import VANISHED, parse_stat, read
+from nsedu.observe import proc_options
 from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.proc_options import HIDDEN
 from nsedu.observe.process_scan import MAY_NOT, scan
 from nsedu.observe.records import Process, Snapshot
 from nsedu.observe.snapshot import check_scope, looking, tree_order, without_collecting

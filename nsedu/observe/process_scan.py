@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable
 
 from nsedu.kernel.namespace_types import LINKS
-from nsedu.kernel.proc_options import HIDDEN
 from nsedu.kernel.procfs import (
     DIRECTORY,
     PF_KTHREAD,
@@ -24,6 +23,7 @@ from nsedu.kernel.procfs import (
     read,
 )
 from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.proc_options import HIDDEN
 from nsedu.observe.records import Process
 from nsedu.sandbox.process_labels import own_role, roles
 

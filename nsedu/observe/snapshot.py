@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterator
 
 from nsedu.errors.namespace_error import another_proc, own_pid
-from nsedu.errors.suggestions import nearest
-from nsedu.kernel import interrupts, proc_options, procfs
+from nsedu.kernel import interrupts, procfs
+from nsedu.observe import proc_options
 from nsedu.observe.namespace_graph import Discovery
 from nsedu.observe.process_scan import scan
 from nsedu.observe.records import Process, Snapshot
 from nsedu.sandbox.process_labels import roles, unseen
+from nsedu.suggestions import nearest
 
 __all__ = ["looking", "roles", "snapshot"]
 

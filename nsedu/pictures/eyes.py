@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nsedu.errors import arguments
 from nsedu.errors.namespace_error import another_proc, own_pid
-from nsedu.errors.suggestions import nearest
 from nsedu.kernel import interrupts
 from nsedu.observe import comparisons
 from nsedu.observe.comparisons import CLOCKS, View
 from nsedu.observe.viewpoints import place, places
+from nsedu.suggestions import nearest
 
 if TYPE_CHECKING:
     from nsedu.draw.picture import Picture

@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from nsedu.errors.arguments import whole_characters
-from nsedu.errors.suggestions import nearest
 from nsedu.kernel import namespace_types
+from nsedu.suggestions import nearest
 
 
 def new_types(types: Iterable[str], user: bool | str, joined: Container[str]) -> list[str]:

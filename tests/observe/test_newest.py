@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nsedu.kernel import nsfs_handles, process_events, syscalls
-from nsedu.newest_interfaces import PROBES
+from nsedu.observe.newest_interfaces import PROBES
 from nsedu.requirements import NEEDS, doctor, missing
 
 FIRST = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import nsedu as ns
-from nsedu.kernel.proc_options import HIDDEN, LEFT_OUT
+from nsedu.observe.proc_options import HIDDEN, LEFT_OUT
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "mnt", "pid", "proc", "nested", "unshare")

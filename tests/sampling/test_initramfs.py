@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nsedu import requirements
 from nsedu.measurement.runtimes import initramfs
 
 
@@ -50,8 +51,8 @@ def test_cpio_lists_the_archive() -> None:
 def test_a_program_with_a_dynamic_linker_is_not_static(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
-    assert not initramfs.is_static(str(script))
-    assert not initramfs.is_static("/bin/sh")
+    assert not requirements.is_static(str(script))
+    assert not requirements.is_static("/bin/sh")
 
 
 def test_a_static_program_is(tmp_path: Path) -> None:
@@ -62,6 +63,6 @@ def test_a_static_program_is(tmp_path: Path) -> None:
     source.write_text("void _start(void) {}")
     program = str(tmp_path / "nothing")
     subprocess.run([compiler, "-nostdlib", "-static", "-o", program, str(source)], check=True)
-    assert initramfs.is_static(program)
+    assert requirements.is_static(program)
     subprocess.run([compiler, "-nostdlib", "-static-pie", "-o", program, str(source)], check=True)
-    assert initramfs.is_static(program)
+    assert requirements.is_static(program)

@@ -36,11 +36,3 @@ def test_its_output_goes_where_it_is_told_to() -> None:
     finally:
         os.close(read)
         os.close(write)
-
-
-def test_what_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert programs.lacking("bwrap") == (
-        "the program bwrap is not installed: apt install bubblewrap."
-    )
-    assert programs.lacking("runc") == "the program runc is not installed: apt install runc."

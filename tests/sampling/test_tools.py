@@ -16,7 +16,7 @@ import nsedu as ns
 from nsedu.agent.cgroups import hierarchies
 from nsedu.measurement.questions import tools
 from nsedu.measurement.result import Result
-from nsedu.measurement.runtimes import isolation, programs, runtimes
+from nsedu.measurement.runtimes import isolation, runtimes
 from nsedu.measurement.runtimes.runtimes import BEFORE, DOCKER, RUNTIMES, Runtime
 from nsedu.measurement.sampler.operations import Refused, Stand, Unmet
 
@@ -68,7 +68,7 @@ def test_an_ordinary_user_is_told_what_needs_root_or_many_ids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(programs, "lacking", lambda _: "")
+    monkeypatch.setattr(runtimes, "lacking", lambda _: "")
     monkeypatch.setattr(runtimes, "missing", lambda _: {"range": "there is no grant; ask for one"})
     said = {runtime.name: runtime.lacking() for runtime in RUNTIMES if runtime.lacking()}
     assert said.keys() == {"systemd-nspawn", "LXC", "firejail", "podman"}

@@ -12,12 +12,14 @@ import pytest
 
 import nsedu as ns
 from awaiting import ended
+from nsedu import requirements
 from nsedu.measurement.questions import vm
 from nsedu.measurement.runtimes import initramfs
-from nsedu.measurement.runtimes.programs import lacking
 from nsedu.measurement.sampler.operations import Operation, Unmet, fork
+from nsedu.programs import lacking
 
 QEMU = f"qemu-system-{os.uname().machine}"
+STATIC_BUSYBOX = requirements.static_busybox
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "vmlinuz-1").touch()
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("NSEDU_KERNEL", str(tmp_path / "vmlinuz-1"))
-    monkeypatch.setattr(vm, "busybox", lambda: str(program))
+    monkeypatch.setattr(requirements, "static_busybox", lambda: str(program))
     yield tmp_path / "log"
 
 
@@ -104,9 +106,9 @@ def test_without_qemu_the_question_says_what_to_install(monkeypatch: pytest.Monk
     assert f"the program {QEMU} is not installed: apt install" in answer.unmet["qemu"]
 
 
-def test_without_busybox_likewise(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "busybox", initramfs.busybox)
-    monkeypatch.setattr(initramfs, "is_static", lambda _: False)
+def test_without_busybox_likewise(monkeypatch: pytest.MonkeyPatch, stand_in: Path) -> None:
+    monkeypatch.setattr(requirements, "static_busybox", STATIC_BUSYBOX)
+    monkeypatch.setattr(requirements, "is_static", lambda _: False)
     with contextlib.ExitStack() as stack:
         assert "apt install busybox-static" in reason(only(vm.operations(stack)))
 
@@ -116,20 +118,20 @@ def test_the_newest_kernel_is_taken_unless_one_is_named(
 ) -> None:
     monkeypatch.delenv("NSEDU_KERNEL", raising=False)
     with pytest.raises(OSError, match=r"no kernel image in .* set NSEDU_KERNEL to one"):
-        vm.kernel(str(tmp_path))
+        requirements.kernel_image(str(tmp_path))
     for version in ("6.1.0-9", "6.12.3-1", "6.1.0-56"):
         (tmp_path / f"vmlinuz-{version}-amd64").touch()
-    assert vm.kernel(str(tmp_path)).name == "vmlinuz-6.12.3-1-amd64"
+    assert requirements.kernel_image(str(tmp_path)).name == "vmlinuz-6.12.3-1-amd64"
     monkeypatch.setenv("NSEDU_KERNEL", "/nowhere")
     with pytest.raises(OSError, match=r"NSEDU_KERNEL names /nowhere"):
-        vm.kernel(str(tmp_path))
+        requirements.kernel_image(str(tmp_path))
 
 
 def test_a_real_guest_boots(monkeypatch: pytest.MonkeyPatch) -> None:
     if why := lacking(QEMU):
         pytest.skip(why)
     try:
-        vm.kernel(), initramfs.busybox()
+        requirements.kernel_image(), requirements.static_busybox()
     except OSError as missing:
         pytest.skip(str(missing))
     monkeypatch.setitem(vm.PATIENCE, "kvm", 1.0)

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nsedu import requirements
 from nsedu.kernel import bounded_waits
 from nsedu.measurement.runtimes import programs
-from nsedu.measurement.runtimes.initramfs import FIRST_LINE, busybox, initramfs
+from nsedu.measurement.runtimes.initramfs import FIRST_LINE, initramfs
 from nsedu.measurement.sampler.operations import Operation, Unmet, bind, fork, in_turns
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ PLATFORMS = {
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """One: qemu with hardware virtualisation if that works, else with emulation."""
     try:
-        program, image, shell = parts()
+        program, image, shell = requirements.virtual_machine(PLATFORMS)
         archive = os.memfd_create("initramfs")
         stack.callback(os.close, archive)
         os.write(archive, initramfs(shell))
@@ -72,40 +71,6 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
         return [_first_that_boots(common, PLATFORMS[os.uname().machine])]
     except OSError as error:
         return [Unmet("qemu", str(error))]
-
-
-def parts() -> tuple[str, Path, str]:
-    """What a virtual machine is made of here: qemu's program, a kernel's image, a static busybox.
-
-    Raises:
-        OSError: a sentence on what is missing, and what to do.
-    """
-    architecture = os.uname().machine
-    program = f"qemu-system-{architecture}"
-    if architecture not in PLATFORMS:
-        raise OSError(f"this is asked on {' and '.join(PLATFORMS)} only, not {architecture}.")
-    if reason := programs.lacking(program):
-        raise OSError(reason)
-    return program, kernel(), busybox()
-
-
-def kernel(directory: str = "/boot") -> Path:
-    """The kernel's image: that which NSEDU_KERNEL names, else the newest readable one.
-
-    Raises:
-        OSError: a sentence on what to do for one.
-    """
-    if named := os.environ.get("NSEDU_KERNEL"):
-        if os.access(named, os.R_OK):
-            return Path(named)
-        raise OSError(f"NSEDU_KERNEL names {named}, which cannot be read: name another image.")
-    images = [image for image in Path(directory).glob("vmlinuz-*") if os.access(image, os.R_OK)]
-    if not images:
-        raise OSError(
-            f"there is no kernel image in {directory} that you may read: set NSEDU_KERNEL to one,"
-            " such as that in the package linux-image-cloud-amd64."
-        )
-    return max(images, key=lambda image: [int(n) for n in re.findall(r"\d+", image.name)])
 
 
 def _first_that_boots(common: tuple[str, ...], platform: Platform) -> Operation:

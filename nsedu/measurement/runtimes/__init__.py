@@ -1,1 +1,1 @@
-"""measurement/runtimes."""
+"""What the questions about tools and virtual machines need: programs, a root file system."""

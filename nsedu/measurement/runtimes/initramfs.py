@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import stat
-import struct
 from collections.abc import Iterable
 
 FIRST_LINE = "nsedu: first line from user space"
 _INIT = f"#!/bin/busybox sh\necho '{FIRST_LINE}'\nexec /bin/busybox sleep 1000\n"
-_PT_INTERP = 3  # elf(5): the program asks for a dynamic linker
-
-
-def busybox() -> str:
-    """The path of a statically linked busybox.
-
-    Raises:
-        OSError: a sentence on what to do for one.
-    """
-    for path in (shutil.which("busybox"), "/bin/busybox"):
-        if path and os.access(path, os.R_OK) and is_static(path):
-            return path
-    raise OSError("no static busybox is installed: apt install busybox-static.")
-
-
-def is_static(path: str) -> bool:
-    """Whether a file is a 64-bit ELF program that needs no dynamic linker."""
-    with open(path, "rb") as file:
-        data = file.read(1 << 12)
-    if data[:5] != b"\x7fELF\x02":
-        return False
-    (offset,) = struct.unpack_from("=Q", data, 32)
-    size, count = struct.unpack_from("=HH", data, 54)
-    kinds = [struct.unpack_from("=I", data, offset + n * size)[0] for n in range(count)]
-    return _PT_INTERP not in kinds
 
 
 def initramfs(shell: str) -> bytes:

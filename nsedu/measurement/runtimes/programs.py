@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -14,25 +13,7 @@ from nsedu.kernel import bounded_waits
 LIMIT = 10.0
 """Seconds after which a program is ended; what is measured here takes a hundredth of that."""
 
-_PACKAGES = {
-    "unshare": "util-linux",
-    "bwrap": "bubblewrap",
-    "systemd-nspawn": "systemd-container",
-    "lxc-execute": "lxc",
-    "docker": "docker.io",
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-system-aarch64": "qemu-system-arm",
-    "busybox": "busybox-static",
-}
 _errors = os.memfd_create("errors")
-
-
-def lacking(program: str) -> str:
-    """Why a program cannot be run, "" if it is installed."""
-    if shutil.which(program):
-        return ""
-    package = _PACKAGES.get(program, program)
-    return f"the program {program} is not installed: apt install {package}."
 
 
 def start(words: Sequence[str], stdin: int | None = None, stdout: int | None = None) -> int:

@@ -8,7 +8,7 @@ from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
-from nsedu.measurement.runtimes import programs
+from nsedu.programs import lacking
 from nsedu.requirements import missing
 
 TRUE = shutil.which("true") or "/usr/bin/true"
@@ -48,7 +48,7 @@ class Runtime(
     def lacking(self) -> str:
         """Why it cannot be run, in a sentence; "" if nothing is seen to be missing."""
         program = self.words[0]
-        if absent := next(filter(None, map(programs.lacking, (program, *self.also))), ""):
+        if absent := next(filter(None, map(lacking, (program, *self.also))), ""):
             return absent
         if os.geteuid() == 0 or not self.needs:
             return ""

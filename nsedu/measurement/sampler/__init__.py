@@ -1,1 +1,1 @@
-"""measurement/sampler."""
+"""The small process that takes samples, and what a question may use there: it stays light."""

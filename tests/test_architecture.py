@@ -1,4 +1,4 @@
-"""The floors of the package: an import points down, never round in a circle."""
+"""The layers of the package: an import points down, a lazy one too, and never in a circle."""
 
 from __future__ import annotations
 
@@ -28,6 +28,52 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     return (found & MODULES.keys()) - {"nsedu"}
+
+
+ORDER = (
+    "printable", "table", "suggestions", "programs",
+    "kernel", "errors", "agent", "sandbox", "observe", "requirements", "draw", "learning",
+    "measurement", "pictures", "notebook", "cli", "__main__",
+)  # fmt: skip
+"""The modules and packages in `nsedu`, lowest first, as the table in CONTRIBUTING.md has them."""
+
+UP = {
+    # A sandbox shows its host name at the end of a cell, and who asks the kernel for it is above.
+    ("nsedu.sandbox.displays", "nsedu.observe.questions"),
+}
+
+
+def every_import(path: Path) -> set[str]:
+    """The modules of ours that a module imports, when it is loaded or later; not for types only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (names & MODULES.keys()) or {node.module}
+    return (found & MODULES.keys()) - {"nsedu"}
+
+
+def test_every_import_points_down() -> None:
+    assert {name.split(".")[1] for name in MODULES if "." in name} == set(ORDER)
+    place = {name: ORDER.index(name.split(".")[1]) for name in MODULES if "." in name}
+    up = {
+        (name, other)
+        for name in place
+        for other in every_import(MODULES[name])
+        if place[other] >= place[name] and other.split(".")[1] != name.split(".")[1]
+    }
+    assert up == UP
 
 
 def test_no_import_goes_in_a_circle() -> None:
