@@ -127,10 +127,11 @@ def _sentence(reason: str | dict[str, Any]) -> str:
 
 
 def _progress(question: str, silent: bool) -> Any:
-    """A bar of progress that goes when it is full."""
+    """A bar of progress that goes when it is full; TQDM_DISABLE=1 does without, as ever."""
     from tqdm.auto import tqdm
 
-    return tqdm(desc=question, total=0, unit="round", leave=False, disable=silent, delay=1)
+    never = {"disable": True} if silent else {}  # False would not let the environment decide
+    return tqdm(desc=question, total=0, unit="round", leave=False, delay=1, **never)
 
 
 def _rounds(lines: Iterator[dict[str, Any]], bar: Any) -> list[Any]:

@@ -215,3 +215,16 @@ def test_a_process_whose_notebook_was_killed_before_it_began_takes_no_sample() -
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert (done.stdout, done.stderr, done.returncode) == (b"", b"", 0)
+
+
+@pytest.mark.parametrize(("word", "off"), [("1", True), (None, False)])
+def test_the_environment_may_do_without_the_bar_of_progress(word: str | None, off: bool) -> None:
+    code = (
+        "import importlib; measuring = importlib.import_module('nsedu.measure');"
+        " print(measuring._progress('x', False).disable)"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    if word:
+        env["TQDM_DISABLE"] = word
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout == f"{off}\n", done.stderr
