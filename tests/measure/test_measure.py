@@ -220,7 +220,7 @@ def test_a_process_whose_notebook_was_killed_before_it_began_takes_no_sample() -
 @pytest.mark.parametrize(("word", "off"), [("1", True), (None, False)])
 def test_the_environment_may_do_without_the_bar_of_progress(word: str | None, off: bool) -> None:
     code = (
-        "import importlib; measuring = importlib.import_module('nsedu.measure');"
+        "import importlib; measuring = importlib.import_module('nsedu.measurement.measure');"
         " print(measuring._progress('x', False).disable)"
     )
     env = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
