@@ -322,7 +322,7 @@ def test_rules_that_take_too_long_cost_the_rules_alone(monkeypatch: pytest.Monke
     def late() -> tuple[str, str]:
         raise TimeoutError("no answer in time")
 
-    monkeypatch.setattr(network_reader.firewall, "listing", late)
+    monkeypatch.setattr(network_reader.nft_rules, "listing", late)
     monkeypatch.setattr(network_reader.signal, "alarm", lambda seconds: 0)
     found = network_reader._ways(NoRoutes(), {})
     assert found["unread"] == "the rules of nftables: no answer in time"
@@ -363,7 +363,7 @@ def test_a_fork_that_fails_does_not_go_on_as_a_second_helper(
 
 def test_a_fork_that_is_stopped_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_reader, "_FOR_ROUTES", 0)
-    monkeypatch.setattr(network_reader.firewall, "PATIENCE", 0)
+    monkeypatch.setattr(network_reader.nft_rules, "PATIENCE", 0)
     monkeypatch.setattr(network_reader, "_look", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
     assert network_reader._in_fork(0, {}, True, 1) == GONE
 
