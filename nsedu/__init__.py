@@ -36,17 +36,23 @@ if TYPE_CHECKING:
     from nsedu.notebook.unavailable import needs
     from nsedu.observe.records import Snapshot
     from nsedu.observe.snapshot import snapshot
-    from nsedu.pictures.cgroup_tree import cgroup_tree
-    from nsedu.pictures.clocks import clocks
-    from nsedu.pictures.eyes import eyes
-    from nsedu.pictures.idmap import idmap
-    from nsedu.pictures.ipc import ipc
-    from nsedu.pictures.live import compare, diff, hierarchy, matrix, tree
-    from nsedu.pictures.mounts import mounts
-    from nsedu.pictures.ownership import ownership
-    from nsedu.pictures.pids import pids
-    from nsedu.pictures.topology import topology
-    from nsedu.pictures.why_alive import why_alive
+    from nsedu.pictures import (
+        cgroup_tree,
+        clocks,
+        compare,
+        diff,
+        eyes,
+        hierarchy,
+        idmap,
+        ipc,
+        matrix,
+        mounts,
+        ownership,
+        pids,
+        topology,
+        tree,
+        why_alive,
+    )
     from nsedu.requirements import Report, doctor
     from nsedu.sandbox.agent_client import shutdown
     from nsedu.sandbox.output import OutputTooLong
@@ -120,28 +126,28 @@ _HOME = {
     "broken": "notebook.exercise",
     "cable": "sandbox.veth",
     "catalogue": "learning.course_map",
-    "cgroup_tree": "pictures.cgroup_tree",
+    "cgroup_tree": "pictures",
     "check": "notebook.exercise",
     "claim": "learning.claims",
-    "clocks": "pictures.clocks",
-    "compare": "pictures.live",
+    "clocks": "pictures",
+    "compare": "pictures",
     "course": "learning.course_map",
-    "diff": "pictures.live",
+    "diff": "pictures",
     "doctor": "requirements",
     "exercise": "notebook.exercise",
     "expect": "learning.claims",
     "explore": "notebook.explorer",
-    "eyes": "pictures.eyes",
+    "eyes": "pictures",
     "help": "notebook.guide",
-    "hierarchy": "pictures.live",
-    "idmap": "pictures.idmap",
-    "ipc": "pictures.ipc",
-    "matrix": "pictures.live",
+    "hierarchy": "pictures",
+    "idmap": "pictures",
+    "ipc": "pictures",
+    "matrix": "pictures",
     "measure": "measurement.measure",
-    "mounts": "pictures.mounts",
+    "mounts": "pictures",
     "needs": "notebook.unavailable",
-    "ownership": "pictures.ownership",
-    "pids": "pictures.pids",
+    "ownership": "pictures",
+    "pids": "pictures",
     "predict": "notebook.prediction",
     "progress": "learning.progress_map",
     "quiz": "notebook.quiz",
@@ -149,9 +155,9 @@ _HOME = {
     "shutdown": "sandbox.agent_client",
     "snapshot": "observe.snapshot",
     "terminal": "notebook.terminal",
-    "topology": "pictures.topology",
-    "tree": "pictures.live",
-    "why_alive": "pictures.why_alive",
+    "topology": "pictures",
+    "tree": "pictures",
+    "why_alive": "pictures",
 }
 
 

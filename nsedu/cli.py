@@ -125,14 +125,14 @@ def _ls(options: argparse.Namespace) -> int:
 
 
 def _tree(options: argparse.Namespace) -> int:
+    from nsedu import pictures
     from nsedu.kernel.procfs import parse_stat, read
     from nsedu.observe.snapshot import check_proc, look
-    from nsedu.pictures import live
 
     check_proc(numbered=False)
     shell = parse_stat(read("/proc/self/stat"))[1]  # by the number that /proc here has for it
     seen = look("machine" if options.machine or not shell else shell)
-    picture = live.hierarchy(options.type, seen) if options.type else live.tree(seen)
+    picture = pictures.hierarchy(options.type, seen) if options.type else pictures.tree(seen)
     print(picture)
     return 0
 

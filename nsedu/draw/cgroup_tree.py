@@ -44,7 +44,7 @@ _COLOUR = okabe_ito["cgroup"]
 _STEP, _ROW, _CHIP = 24.0, 26.0, 20.0
 
 
-def control_groups(view: View) -> Picture:
+def cgroup_tree(view: View) -> Picture:
     """The groups that processes are in, and for each namespace where its root is.
 
     Hierarchies with the same tree are drawn once, with the limits of all of them.

@@ -49,7 +49,7 @@ class Line(NamedTuple):
     held: bool = True
 
 
-def pins(snapshot: Snapshot, type: str, ns: int, before: Snapshot | None = None) -> Picture:
+def why_alive(snapshot: Snapshot, type: str, ns: int, before: Snapshot | None = None) -> Picture:
     """What keeps a namespace alive; and, given an earlier look, what has let go of it since.
 
     Args:

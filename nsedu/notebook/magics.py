@@ -13,13 +13,13 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
+from nsedu import pictures
 from nsedu.errors.arguments import text
 from nsedu.errors.namespace_error import NamespaceError
 from nsedu.notebook import unavailable
 from nsedu.notebook.cells import byhand, interpreter, python_cell, trace
 from nsedu.observe.records import Snapshot
 from nsedu.observe.snapshot import snapshot
-from nsedu.pictures import live
 from nsedu.sandbox import output, plan, process
 from nsedu.sandbox.sandbox import Sandbox
 from nsedu.suggestions import nearest
@@ -122,7 +122,7 @@ class NamespaceMagics(Magics):
         what: Sandbox | str = "machine" if arguments.machine else "mine"
         if arguments.box is not None:
             what = self._box(arguments.box)
-        display(live.hierarchy(arguments.type, what) if arguments.type else live.tree(what))
+        display(pictures.hierarchy(arguments.type, what) if arguments.type else pictures.tree(what))
 
     @magic_arguments()
     @argument("start", nargs="?", choices=("start",), help="note how things are now")
@@ -140,13 +140,13 @@ class NamespaceMagics(Magics):
             before = snapshot()
             shell = self._shell()
             python_cell.run(shell.transform_cell(cell), shell.user_ns, shell.execution_count)
-            display(live.diff(before))
+            display(pictures.diff(before))
         elif start:
             self.before = snapshot()
         elif self.before is None:
             raise UsageError("There is nothing to compare with yet; run %nsdiff start before.")
         else:
-            display(live.diff(self.before))
+            display(pictures.diff(self.before))
 
     def _shell(self) -> InteractiveShell:
         assert self.shell is not None

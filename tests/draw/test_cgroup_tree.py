@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hand_made import lines, parsed, texts
 
-from nsedu.draw.cgroup_tree import control_groups
+from nsedu.draw.cgroup_tree import cgroup_tree
 from nsedu.observe.cgroup_limits import Limits
 from nsedu.observe.cgroups import Hierarchy, Member, View
 
@@ -61,7 +61,7 @@ cgroup A cgroup:[4026531835]  B cgroup:[4026531836]  C cgroup:[4026531837]
 def test_the_text_is_the_same_wherever_the_notebook_is(
     own: str, hierarchies: tuple[Hierarchy, ...]
 ) -> None:
-    assert str(control_groups(plain(own, hierarchies))) == PLAIN
+    assert str(cgroup_tree(plain(own, hierarchies))) == PLAIN
 
 
 def limited(own: str = "/me") -> View:
@@ -86,7 +86,7 @@ def limited(own: str = "/me") -> View:
 
 
 def test_hierarchies_with_the_same_tree_are_drawn_once_with_the_limits_of_all() -> None:
-    picture = control_groups(limited())
+    picture = cgroup_tree(limited())
     assert str(picture).startswith(
         lines(
             """
@@ -123,7 +123,7 @@ def test_a_group_beside_ones_own_hangs_below_what_they_share() -> None:
         {(OURS + 1, ""): "/user.slice/nsedu-1-1"},
         {"nsedu-1-1": 'sandbox "web"'},
     )
-    assert str(control_groups(view)).startswith(
+    assert str(cgroup_tree(view)).startswith(
         lines(
             """
 in every hierarchy
@@ -142,21 +142,21 @@ init           A       top              …/init.scope  …/init.scope
 
 
 def test_the_way_from_the_top_to_the_notebook_is_told_nowhere() -> None:
-    picture = control_groups(limited("/secret.slice/session"))
+    picture = cgroup_tree(limited("/secret.slice/session"))
     assert "secret" not in picture.svg
     assert "nsedu-1-1" not in picture.svg
 
 
 def test_what_nobody_could_look_at_from_inside_is_said() -> None:
     members = (member("sshd", None, None, "/", [""]),)
-    picture = control_groups(View(V2, {"": "/"}, OURS, members, unread=1))
+    picture = cgroup_tree(View(V2, {"": "/"}, OURS, members, unread=1))
     assert "sshd     ?       ?     ?       yours" in str(picture)
     assert str(picture).endswith("could not enter to look from inside: 1, shown as ?")
     assert "could not enter to look from inside: 1, shown as ?" in texts(picture)
 
 
 def test_a_machine_without_control_groups_is_said_to_be_one() -> None:
-    picture = control_groups(View((), {}, None, ()))
+    picture = cgroup_tree(View((), {}, None, ()))
     assert "this process is in no control group" in str(picture)
     parsed(picture)
 
@@ -173,7 +173,7 @@ def many(number: int) -> View:
 
 
 def test_many_groups_that_are_alike_are_drawn_once_with_their_number() -> None:
-    text = str(control_groups(many(200)))
+    text = str(cgroup_tree(many(200)))
     assert (
         """
 ├─ sandbox "box1" and 198 alike · root of B · sandbox "box1"
@@ -189,21 +189,21 @@ def test_many_groups_that_are_alike_are_drawn_once_with_their_number() -> None:
 def test_many_groups_that_differ_are_cut_and_counted() -> None:
     view = many(200)
     limits = {key: Limits(pids_max=n, pids_now=1) for n, key in enumerate(view.limits, 2)}
-    picture = control_groups(View(*list(vars(view).values())[:6], limits))
+    picture = cgroup_tree(View(*list(vars(view).values())[:6], limits))
     assert "… 161 more groups, not drawn" in str(picture)
     assert "… 161 more groups, not drawn" in texts(picture)
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 200])
 def test_a_picture_fits_into_a_notebook(number: int) -> None:
-    root = parsed(control_groups(many(number)))
+    root = parsed(cgroup_tree(many(number)))
     assert float(root.get("width", "0")) <= 830
     assert float(root.get("height", "0")) <= 1500
 
 
 def test_a_hostile_name_harms_neither_line_nor_drawing() -> None:
     members = (member("a\n<b>&", OURS, "/", "/x\x1b[2J/y", [""]),)
-    picture = control_groups(View(V2, {"": "/"}, OURS, members))
+    picture = cgroup_tree(View(V2, {"": "/"}, OURS, members))
     parsed(picture)
     assert "\x1b" not in str(picture)
     assert r"a\n<b>&" in str(picture)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hand_made import FIRST, lines, notebook, parsed, texts
 
-from nsedu.draw.why_alive import pins
+from nsedu.draw.why_alive import why_alive
 from nsedu.kernel.namespace_types import NAMES
 from nsedu.observe.records import Namespace, Pin, Process, Snapshot
 
@@ -28,7 +28,7 @@ def test_each_kind_of_pin_is_told_with_who_holds_it():
         Pin("bind", 102, "/run/web"),
         Pin("socket", 101, "8"),
     )
-    assert str(pins(snapshot, "net", KEPT)) == lines(
+    assert str(why_alive(snapshot, "net", KEPT)) == lines(
         """
 net:[4026537000] · 5 things keep it alive
 ├─ process     agent
@@ -42,18 +42,18 @@ looked at: this notebook and all that it started
 
 
 def test_without_a_process_in_it_that_is_said():
-    text = str(pins(looked(Pin("fd", 101, "7")), "net", KEPT))
+    text = str(why_alive(looked(Pin("fd", 101, "7")), "net", KEPT))
     assert text.startswith("net:[4026537000] · 1 thing keeps it alive, and no process is in it\n")
 
 
 def test_a_process_that_holds_it_for_its_children_is_not_in_it():
-    text = str(pins(looked(Pin("process", 102, "pid_for_children"), type="pid"), "pid", KEPT))
+    text = str(why_alive(looked(Pin("process", 102, "pid_for_children"), type="pid"), "pid", KEPT))
     assert "and no process is in it" in text
     assert "└─ process  agent, for its next child" in text
 
 
 def test_a_mount_that_no_process_sees_is_told_by_its_mount_namespace():
-    text = str(pins(looked(Pin("bind", None, "mnt:[5]/run/web")), "net", KEPT))
+    text = str(why_alive(looked(Pin("bind", None, "mnt:[5]/run/web")), "net", KEPT))
     assert "└─ bind mount  /run/web, in mnt:[5] without a process" in text
 
 
@@ -70,7 +70,7 @@ def test_child_and_owned_namespaces_are_told_by_who_is_in_them():
         Pin("owned", None, "12345"),
     )
     family.namespaces["user", KEPT] = Namespace("user", KEPT, pins=kept)
-    text = str(pins(family.snapshot(deep=True), "user", KEPT))
+    text = str(why_alive(family.snapshot(deep=True), "user", KEPT))
     assert '├─ child  user namespace of sandbox "web" and 1 more' in text
     assert "├─ owned  uts namespace with no process" in text
     assert "└─ owned  a namespace out of sight" in text
@@ -78,7 +78,7 @@ def test_child_and_owned_namespaces_are_told_by_who_is_in_them():
 
 def test_what_has_let_go_stays_in_the_picture_struck_out():
     before = looked(Pin("process", 102, ""), Pin("fd", 101, "7"))
-    picture = pins(looked(Pin("fd", 101, "7")), "net", KEPT, before)
+    picture = why_alive(looked(Pin("fd", 101, "7")), "net", KEPT, before)
     assert str(picture).splitlines()[1:3] == [
         "✂  process     agent: let go",
         "└─ descriptor  of this notebook",
@@ -88,7 +88,7 @@ def test_what_has_let_go_stays_in_the_picture_struck_out():
 
 def test_the_last_row_closes_the_tree_even_when_it_has_let_go():
     before = looked(Pin("process", 102, ""), Pin("fd", 101, "7"))
-    text = str(pins(looked(Pin("process", 102, "")), "net", KEPT, before))
+    text = str(why_alive(looked(Pin("process", 102, "")), "net", KEPT, before))
     assert text.splitlines()[1:3] == [
         "└─ process     agent",
         "✂  descriptor  of this notebook: let go",
@@ -96,13 +96,13 @@ def test_the_last_row_closes_the_tree_even_when_it_has_let_go():
 
 
 def test_a_gone_namespace_is_told_and_is_no_error():
-    picture = pins(looked(), "net", KEPT)
+    picture = why_alive(looked(), "net", KEPT)
     assert str(picture).splitlines()[0] == "net:[4026537000] · gone: nothing in sight keeps it"
     assert "gone" in texts(picture)
 
 
 def test_one_that_is_known_without_a_pin_is_not_called_gone():
-    text = str(pins(looked(), "net", FIRST["net"]))
+    text = str(why_alive(looked(), "net", FIRST["net"]))
     assert "alive, but what keeps it is out of sight" in text
 
 
@@ -112,17 +112,17 @@ def test_one_that_is_known_without_a_pin_is_not_called_gone():
      ("4711", "one process and all below it")],
 )  # fmt: skip
 def test_it_says_where_was_looked(scope: str, said: str):
-    assert f"looked at: {said}" in str(pins(looked(scope=scope), "net", KEPT))
+    assert f"looked at: {said}" in str(why_alive(looked(scope=scope), "net", KEPT))
 
 
 def test_it_says_when_only_processes_were_looked_at():
     family, _ = notebook()
-    text = str(pins(family.snapshot(), "net", FIRST["net"]))
+    text = str(why_alive(family.snapshot(), "net", FIRST["net"]))
     assert text.endswith("and there at processes alone")
 
 
 def test_what_could_not_be_read_is_counted():
-    assert "could not read sockets: 3" in str(pins(looked(unread={"sockets": 3}), "net", KEPT))
+    assert "could not read sockets: 3" in str(why_alive(looked(unread={"sockets": 3}), "net", KEPT))
 
 
 def many(count: int) -> Snapshot:
@@ -136,7 +136,7 @@ def many(count: int) -> Snapshot:
 
 
 def test_of_many_the_alike_are_one_row_and_the_rest_is_counted():
-    text = str(pins(many(200), "net", KEPT))
+    text = str(why_alive(many(200), "net", KEPT))
     assert "600 things keep it alive" in text
     assert "processes    worker-1 × 10" in text
     assert "processes    … 170 more" in text
@@ -146,17 +146,17 @@ def test_of_many_the_alike_are_one_row_and_the_rest_is_counted():
 
 @pytest.mark.parametrize("count", [1, 10, 200])
 def test_the_drawing_is_well_formed_and_fits_into_a_notebook(count: int):
-    root = parsed(pins(many(count), "net", KEPT))
+    root = parsed(why_alive(many(count), "net", KEPT))
     assert float(root.get("width", "0")) <= 830
     assert float(root.get("height", "0")) < 800
 
 
 def test_the_description_is_the_text_twin():
-    picture = pins(looked(Pin("fd", 101, "7")), "net", KEPT)
+    picture = why_alive(looked(Pin("fd", 101, "7")), "net", KEPT)
     desc = next(parsed(picture).iter("{http://www.w3.org/2000/svg}desc"))
     assert desc.text == str(picture)
 
 
 def test_another_type_is_refused_with_the_names_of_the_eight():
     with pytest.raises(ValueError, match=", ".join(NAMES)):
-        pins(looked(), "hostname", 1)
+        why_alive(looked(), "hostname", 1)

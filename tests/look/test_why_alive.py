@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import nsedu as ns
 from nsedu.kernel import syscalls
-from nsedu.pictures.why_alive import which
+from nsedu.pictures import which
 from ordinary_user import Learner
 
 pytestmark = pytest.mark.needs("userns", "mnt", "net", "uts", "pid")

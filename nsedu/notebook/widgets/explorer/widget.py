@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from nsedu.draw.tree import tree
-from nsedu.draw.why_alive import pins
+from nsedu.draw.why_alive import why_alive
 from nsedu.kernel.namespace_types import CATALOGUE, LINKS
 from nsedu.notebook.widgets.base import Live, script, style
 from nsedu.notebook.widgets.explorer import details
@@ -187,7 +187,7 @@ class ExplorerWidget(Live):
         deep = self._explorer.snapshot
         if not self._explorer.still:
             deep = look_once(self._explorer.scope, deep=True)
-        self.send({"kind": "pins", "type": type, "ns": ns, "text": pins(deep, type, ns).text})
+        self.send({"kind": "pins", "type": type, "ns": ns, "text": why_alive(deep, type, ns).text})
 
     def _do_save(self, content: dict[str, Any]) -> None:
         self._file("json", self._explorer.snapshot.to_json())
