@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import marshal
 import os
+import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from nsedu.errors import explain, namespace_error, process_facts
 
 Pair = tuple[socket.socket, socket.socket]
 NAMES = tuple(protocol.TABLE)
+NSEDU = Path(protocol.__file__).resolve().parent.parent
 EXAMPLES = int(os.environ.get("NSEDU_EXAMPLES", "100"))
 
 
@@ -213,3 +217,58 @@ def test_whatever_comes_leaves_no_descriptor_open(ends: Pair, data: bytes, count
     for fd in heard[2] if heard else []:
         os.close(fd)
     assert open_descriptors() == before
+
+
+def requests_in_the_source() -> list[tuple[str, str, set[str]]]:
+    """Where a request is written down, its name, and the fields that it has there."""
+    found = []
+    for path in sorted(NSEDU.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Dict):
+                keys = [ast.literal_eval(key) for key in node.keys if isinstance(key, ast.Constant)]
+                values = dict(zip((k for k in node.keys if k), node.values, strict=False))
+                names = [v.value for k, v in values.items()
+                         if isinstance(k, ast.Constant) and k.value == "op"
+                         and isinstance(v, ast.Constant)]  # fmt: skip
+                found += [(f"{path.name}:{node.lineno}", name, {*keys} - {"op"}) for name in names]
+    return found
+
+
+def test_each_request_is_in_the_table_with_its_fields() -> None:
+    written = requests_in_the_source()
+    for where, name, fields in written:
+        if name == "go on":  # said on a socket that stands already
+            continue
+        assert name in protocol.REQUESTS, where
+        assert fields <= set(protocol.REQUESTS[name][0].split()), where
+    assert {name for _, name, _ in written} - {"go on"} == protocol.REQUESTS.keys()
+
+
+def test_each_answer_of_the_requests_is_in_the_table() -> None:
+    for _, _, answers in protocol.REQUESTS.values():
+        words = re.findall(r"\w+", answers)
+        assert set(words) & protocol.TABLE.keys() or answers == "the end of the socket"
+
+
+def test_the_page_about_a_sandboxs_life_names_what_there_is() -> None:
+    page = (NSEDU.parent / "docs" / "sandbox_life.md").read_text()
+    for file, function in re.findall(r"`(\w+/\w+\.py): ([\w.]+)`", page):
+        source = (NSEDU / file).read_text()
+        for part in function.split("."):
+            assert re.search(rf"^ *(def|class) {part}\b", source, re.MULTILINE), (file, function)
+    for file in re.findall(r"`(\w+/\w+\.py)`", page):
+        assert (NSEDU / file).exists(), file
+    for word in (
+        "make",
+        "run",
+        "end",
+        "limit",
+        "born",
+        "ready",
+        "failed",
+        "exit",
+        "ended",
+        "begot",
+    ):
+        assert f"`{word}`" in page
+        assert word in protocol.REQUESTS or word in protocol.TABLE

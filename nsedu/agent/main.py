@@ -3,7 +3,7 @@
 A notebook's kernel has threads, and a process with threads may not enter a new user namespace
 (unshare(2), EINVAL).  So the kernel starts one agent, and the agent forks once for every sandbox.
 The agent and the first process of every sandbox run the same `Server`: wait for a request, fork,
-report how the child ended.
+report how the child ended.  docs/sandbox_life.md follows a sandbox through them.
 
 Light: standard library only, and little of it, for every fork copies what is there.  `typing` and
 `re` alone are a tenth of that, so the modules below name types for the type checker only.

@@ -1,10 +1,15 @@
-"""What may be said from inside a sandbox to those outside: one table, and nothing else is heard.
+"""Every message between the notebook, the agent and the first processes: two tables.
 
-A program inside can take over its sandbox's first process (ptrace(2), pidfd_getfd(2)) and send on
-its sockets whatever it likes.  So what comes from there is decoded by this table: the name, and
-then the fields, each after a NUL byte; numbers are in decimal.  What does not fit, down to the
-number of descriptors, is `Wrong`, and whoever hears it ends that sandbox.  What goes inside, from
-those who could do anything there anyhow, is encoded by `nsedu.agent.wire`.
+`REQUESTS` are what goes inside; `nsedu.agent.wire` encodes them.  They come from those who could do
+anything there anyhow, and are not checked.
+
+`TABLE` is what may be said from inside a sandbox to those outside, and nothing else is heard.  A
+program inside can take over its sandbox's first process (ptrace(2), pidfd_getfd(2)) and send on its
+sockets whatever it likes.  So what comes from there is decoded by this table: the name, and then
+the fields, each after a NUL byte; numbers are in decimal.  What does not fit, down to the number of
+descriptors, is `Wrong`, and whoever hears it ends that sandbox.
+
+docs/sandbox_life.md follows a sandbox through both tables.
 """
 
 from __future__ import annotations
@@ -22,6 +27,42 @@ if TYPE_CHECKING:
 
 _ID = (1 << 32) - 1
 _PATH = 16_000  # bytes of a path in mountinfo, with room
+
+REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    # Each comes with a fresh reply socket as its first descriptor; what follows that is named here.
+    # To the agent, or to the first process of the sandbox in which the new one is to be:
+    "make": ("plan", ("a pidfd for each process to join",), "born, ready"),
+    "end": ("id force", (), "ended"),
+    # To the agent alone:
+    "limit": ("id outer limits", ("pidfd of a first process",), "limited"),
+    "delegate": ("id", (), "the end of the socket"),
+    "unlimit": ("id", (), "ended"),
+    # To a first process, or to the agent:
+    "run": (
+        "argv env pidfd python",
+        ("its standard input", "output", "error", "and what else it gets"),
+        "started if a pidfd was asked for, exit",
+    ),
+    "call": (
+        "argv env path python",
+        ("standard input", "output", "error", "the function, pickled", "where its result goes"),
+        "exit",
+    ),
+}
+"""Name → its fields, the descriptors with it, and what is answered unless "failed" is.
+
+The reply socket of "make" becomes the control socket of the new sandbox: its first process hears
+requests there.  That of "run" and "call" is the life line of the command: its end kills the process
+group.
+"""
+
+SIGNALS: dict[str, str] = {
+    "kill": "on a reply socket of run or call: send this signal to the process group; a descriptor"
+    " with it is closed when that is done",
+    "go on": "on a control socket, before anything is prepared: the limits hold, go on",
+    "seen": "on a life line: the maker has seen the namespaces of a first process",
+}
+"""What is sent on a socket that stands already, and needs no answer."""
 
 TABLE: dict[str, tuple[tuple[tuple[Any, ...], ...], int]] = {
     # From a server (an agent, or a sandbox's first process) to the notebook:
