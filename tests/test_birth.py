@@ -24,7 +24,7 @@ def born_in(box: Sandbox) -> dict[str, str]:
     maker = os.fork()
     if maker == 0:
         maker = os.getpid()
-        birth.settle = lambda *_: signal.pause()  # type: ignore[misc,assignment]
+        birth.write_id_maps = lambda *_: signal.pause()  # type: ignore[misc,assignment]
 
         def live(proc: int | None) -> NoReturn:
             found = {
@@ -43,7 +43,7 @@ def born_in(box: Sandbox) -> dict[str, str]:
             "lent": 0, "range": False, "limits": {}, "server": parent,
         }  # fmt: skip
         joins = [os.pidfd_open(box.pid)]
-        birth.beget(plan, theirs, theirs_life, saying, joins, live, None)
+        birth.clone_in_joined_namespaces(plan, theirs, theirs_life, saying, joins, live, None)
     theirs.close()
     said: dict[str, str] = json.loads(control.recv(1 << 16))
     for sock in (control, life, theirs_life, word, saying):

@@ -166,7 +166,7 @@ def test_output_that_never_pauses_does_not_outrun_the_deadline() -> None:
     reply, other = wire.pair()
     zeros = os.open("/dev/zero", os.O_RDONLY)
     with other, pytest.raises(CommandTimedOut):
-        process.gather(reply, {zeros: lambda data: None}, 0.02, "yes", "nobody")
+        process.wait_and_collect(reply, {zeros: lambda data: None}, 0.02, "yes", "nobody")
 
 
 def test_a_sandbox_does_not_end_while_somebody_holds_its_process() -> None:

@@ -52,7 +52,7 @@ def report(
         protocol.say(control, "failed", refused.step, refused.errno, refused.call, *known)
 
 
-def settle(
+def write_id_maps(
     control: socket.socket, pid: int, plan: dict[str, Any], lender: Lender | None, proc: int | None
 ) -> None:
     """Write the id maps of a first process, which prepares itself at the same time.
@@ -94,7 +94,7 @@ def _await_openness(pid: int, proc: int) -> None:
         select.select([], [], [], 0.00005)
 
 
-def announce(control: socket.socket, pid: int) -> None:
+def send_pidfd(control: socket.socket, pid: int) -> None:
     """Give the notebook a pidfd of a first process."""
     pidfd = os.pidfd_open(pid)
     with contextlib.suppress(OSError):
@@ -102,7 +102,7 @@ def announce(control: socket.socket, pid: int) -> None:
     os.close(pidfd)
 
 
-def beget(
+def clone_in_joined_namespaces(
     plan: dict[str, Any], control: socket.socket, life: socket.socket, word: socket.socket,
     joins: list[int], live: Callable[[int | None], NoReturn], lender: Lender | None,
 ) -> NoReturn:  # fmt: skip
@@ -152,7 +152,7 @@ def beget(
             if theirs:
                 syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or who writes its map could not
             live(None if theirs else proc)
-        settle(control, pid, plan, None if "user" in plan["joined"] else lender, proc)
+        write_id_maps(control, pid, plan, None if "user" in plan["joined"] else lender, proc)
         protocol.say(word, "begot", pid)
         status = 0
     except (OSError, first_process.StepFailed) as refused:

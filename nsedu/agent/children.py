@@ -7,6 +7,7 @@ leaves that to the server that made it.
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import select
 import signal
@@ -26,10 +27,18 @@ _GRACE = 1.0  # seconds for the sandboxes inside to end by themselves
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
-class Child:
-    """What a server knows of a child; "command", "sandbox", or "maker" of a sandbox."""
+class ChildKind(enum.Enum):
+    """What a child of a server is."""
 
-    def __init__(self, kind: str, sock: socket.socket, identity: str = "") -> None:
+    COMMAND = "a program or a function that was asked for"
+    SANDBOX = "the first process of a sandbox"
+    MAKER = "a fork of the server that makes such a process in others' namespaces"
+
+
+class Child:
+    """What a server knows of a child."""
+
+    def __init__(self, kind: ChildKind, sock: socket.socket, identity: str = "") -> None:
         self.kind, self.identity = kind, identity
         self.sock = sock  # a command's reply socket, or our end of a sandbox's life line
         self.control: socket.socket | None = None  # of a maker: where to announce the birth
@@ -37,9 +46,9 @@ class Child:
         self.types: list[str] = []  # the new ones, if it shares its pid namespace
         self.own: list[tuple[str, int]] = []  # type and descriptor, see child.namespaces_of
 
-    def end_members(self) -> None:
+    def kill_members(self) -> None:
         """End who is left in the namespaces of a sandbox that shared its pid namespace."""
-        commands.end_members(self.own)
+        commands.kill_members(self.own)
 
     def close(self) -> None:
         """Let go of its socket and its namespaces."""
@@ -64,10 +73,10 @@ class Reaper:
         self.replies: dict[int, int] = {}  # descriptor of a command's reply socket → its pid
         self.settling: dict[int, int] = {}  # descriptor of a life line that will speak → its pid
         self.waiting: dict[int, socket.socket] = {}  # sandbox → who waits for its end
-        self.condemned: set[int] = set()
-        self.lost: list[tuple[Child, socket.socket | None]] = []  # killed, and who waits for that
+        self.killed_orphans: set[int] = set()
+        self.crashed: list[tuple[Child, socket.socket | None]] = []  # and who waits for its end
         self.unlimited: dict[str, socket.socket] = {}  # sandbox → who waits for its groups' end
-        self.sweep_due = False
+        self.orphans_due = False
         self.poll = select.poll()
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         self.wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -84,9 +93,9 @@ class Reaper:
                 if message["force"]:
                     os.kill(pid, signal.SIGKILL)
                 return
-        for number, (record, _) in enumerate(self.lost):
+        for number, (record, _) in enumerate(self.crashed):
             if record.identity == message["id"]:
-                self.lost[number] = record, reply
+                self.crashed[number] = record, reply
                 return
         _say_ended(reply)
 
@@ -124,7 +133,7 @@ class Reaper:
         for number in numbers:
             for pid, record in self.children.items():
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    (os.killpg if record.kind == "command" else os.kill)(pid, number)
+                    (os.killpg if record.kind is ChildKind.COMMAND else os.kill)(pid, number)
         return False
 
     def _reap(self) -> None:
@@ -136,20 +145,20 @@ class Reaper:
                 pid = 0
             if pid == 0:
                 break
-            abrupt = self._bury(pid, status) or abrupt
-        if abrupt or self.sweep_due:
-            self._sweep()
-        if self.lost and not self.condemned and not self.sweep_due:
-            self._clear()
+            abrupt = self._on_exit(pid, status) or abrupt
+        if abrupt or self.orphans_due:
+            self._kill_orphans()
+        if self.crashed and not self.killed_orphans and not self.orphans_due:
+            self._report_crashed()
 
-    def _bury(self, pid: int, status: int) -> bool:
+    def _on_exit(self, pid: int, status: int) -> bool:
         """Note the end of one child; True if it may have left orphans behind."""
         record = self.children.pop(pid, None)
         if record is None:
-            again = pid in self.condemned
-            self.condemned.discard(pid)
+            again = pid in self.killed_orphans
+            self.killed_orphans.discard(pid)
             return again
-        if record.kind == "command":
+        if record.kind is ChildKind.COMMAND:
             self.forget_reply(record.sock.fileno())
             with contextlib.suppress(OSError):
                 protocol.say(record.sock, "exit", os.waitstatus_to_exitcode(status))
@@ -157,7 +166,7 @@ class Reaper:
             # The agent's commands end what they have started, unless they were killed together.
             return os.WIFSIGNALED(status) and not self.inner
         if record.word is not None:
-            if self._adopt(record, record.word, pid, status):
+            if self._register_joined(record, record.word, pid, status):
                 return False
             status = 1  # what it begot has died already, nobody saw how
         if self.lender is not None:
@@ -168,27 +177,27 @@ class Reaper:
             record.control.close()
         waiting = self.waiting.pop(pid, None)
         if status:
-            self.lost.append((record, waiting))
+            self.crashed.append((record, waiting))
         elif waiting is not None:
             _say_ended(waiting)
         if status:
-            record.end_members()
+            record.kill_members()
         record.close()
         return status != 0
 
-    def _clear(self) -> None:
+    def _report_crashed(self) -> None:
         """Say that the lost sandboxes, and what they left behind, have ended."""
-        for _, waiting in self.lost:
+        for _, waiting in self.crashed:
             if waiting is not None:
                 _say_ended(waiting)
-        self.lost = []
+        self.crashed = []
 
     def say_unlimited(self) -> None:
         """Say of which sandboxes the control groups have been removed, to whoever asked."""
         for sandbox in [name for name in self.unlimited if not self.limits.exist(name)]:
             _say_ended(self.unlimited.pop(sandbox))
 
-    def _adopt(self, record: Child, word: socket.socket, maker: int, status: int) -> bool:
+    def _register_joined(self, record: Child, word: socket.socket, maker: int, status: int) -> bool:
         """The maker has gone; the sandbox it begot is our child, if it said its pid."""
         record.word = None
         try:
@@ -206,32 +215,33 @@ class Reaper:
             return False
         finally:
             word.close()
-        record.kind = "sandbox"
+        record.kind = ChildKind.SANDBOX
         self.children[born] = record
         if record.types:
             self.settling[record.sock.fileno()] = born
             self.poll.register(record.sock, select.POLLIN)
         if record.control is not None:
-            birth.announce(record.control, born)
+            birth.send_pidfd(record.control, born)
             record.control.close()
         if maker in self.waiting:
             self.waiting[born] = self.waiting.pop(maker)
         return True
 
-    def _sweep(self) -> None:
+    def _kill_orphans(self) -> None:
         """End what a sandbox without a pid namespace left to us when it was killed.
 
         A sandbox whose maker still lives is not known yet, so the orphans wait for its end.
         """
-        if any(record.kind == "maker" for record in self.children.values()):
-            self.sweep_due = True
+        if any(record.kind is ChildKind.MAKER for record in self.children.values()):
+            self.orphans_due = True
             return
-        self.sweep_due = False
+        self.orphans_due = False
         for pid, directory in commands.children_of_self().items():
             if pid in self.children or pid == self.limits.keeper:
                 continue
-            if (not self.inner or commands.elsewhere(directory)) and self._end(pid, directory):
-                self.condemned.add(pid)
+            ours = not self.inner or commands.in_other_namespace(directory)
+            if ours and self._end(pid, directory):
+                self.killed_orphans.add(pid)
 
     def _end(self, pid: int, directory: str) -> bool:
         """Kill a child; False if it has ended, or is another user's.
@@ -294,9 +304,9 @@ class Reaper:
                 break
             record = self.children.pop(pid, None)
             if record is not None and record.identity:
-                record.end_members()
-                self.lost.append((record, self.waiting.get(pid)))
-        self._clear()
+                record.kill_members()
+                self.crashed.append((record, self.waiting.get(pid)))
+        self._report_crashed()
         self.limits.remove_all(_GRACE)
         self.say_unlimited()
         if (
@@ -313,12 +323,12 @@ class Reaper:
         for pid, name in ({} if self.inner else commands.children_of_self()).items():
             if commands.ends_its_own(name) and self._end(pid, name):
                 ending.add(pid)
-        self.condemned |= ending - self.children.keys()
+        self.killed_orphans |= ending - self.children.keys()
         for record in self.children.values():
             if record.identity:
                 with contextlib.suppress(OSError):
                     record.sock.shutdown(socket.SHUT_WR)  # what it says is still heard
-        while self.condemned or any(
+        while self.killed_orphans or any(
             record.identity or pid in ending for pid, record in self.children.items()
         ):
             if not select.select([self.wake], [], [], max(0, deadline - time.monotonic()))[0]:

@@ -47,7 +47,7 @@ def start_command(message: dict[str, Any], fds: list[int]) -> int:
     )
 
 
-def become_call(path: list[str], python: str, reply: socket.socket, fds: list[int]) -> NoReturn:
+def exec_function(path: list[str], python: str, reply: socket.socket, fds: list[int]) -> NoReturn:
     """In a fresh fork: run a pickled function and end.
 
     Args:
@@ -221,7 +221,7 @@ def _pid_link(name: str) -> str:
         return ""
 
 
-def elsewhere(name: str) -> bool:
+def in_other_namespace(name: str) -> bool:
     """Whether the process of this name in /proc is in another namespace than this one."""
     try:
         return any(
@@ -246,7 +246,7 @@ def ends_its_own(name: str) -> bool:
             caught = next((line.split()[1] for line in file if line.startswith("SigCgt:")), "0")
     except OSError:
         return False
-    return bool(int(caught, 16) & 1 << signal.SIGTERM - 1) and not elsewhere(name)
+    return bool(int(caught, 16) & 1 << signal.SIGTERM - 1) and not in_other_namespace(name)
 
 
 def settle_in(life: socket.socket) -> None:
@@ -278,7 +278,7 @@ def namespaces_of(pid: int, types: Iterable[str]) -> list[tuple[str, int]]:
     return found
 
 
-def end_members(own: list[tuple[str, int]]) -> None:
+def kill_members(own: list[tuple[str, int]]) -> None:
     """Kill who is still in these namespaces, wait for their end, and close the descriptors.
 
     Args:

@@ -11,7 +11,7 @@ import socket
 from functools import partial
 
 from nsedu.agent import birth, commands, first_process, protocol, wire
-from nsedu.agent.children import Child, Reaper
+from nsedu.agent.children import Child, ChildKind, Reaper
 from nsedu.kernel import bounded_waits, syscalls
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
@@ -104,10 +104,10 @@ class Server(Reaper):
             commands.load_cloudpickle(message["path"])
             pid = os.fork()
             if pid == 0:
-                commands.become_call(message["path"], message["python"], reply, fds)
+                commands.exec_function(message["path"], message["python"], reply, fds)
         else:
             pid = commands.start_command(message, fds)
-        self.children[pid] = Child("command", reply)
+        self.children[pid] = Child(ChildKind.COMMAND, reply)
         self.replies[reply.fileno()] = pid
         self.poll.register(reply.fileno(), select.POLLIN)
         if message.get("pidfd"):
@@ -160,7 +160,7 @@ class Server(Reaper):
             word, saying = wire.pair()
             wire.ask_for_senders(word)
         # A sandbox that stays root's lends ids in its turn.
-        live = partial(_live, plan, reply, theirs, lender, own_user)
+        live = partial(_run_first_process, plan, reply, theirs, lender, own_user)
         try:
             # What joins others' namespaces must first be inside their user namespace, so a fork of
             # ours goes in and lets the sandbox be born there, as our child (CLONE_PARENT).
@@ -169,11 +169,11 @@ class Server(Reaper):
             birth.report(reply, birth.step("fork", refused))
             return
         if pid == 0 and saying is not None:
-            birth.beget(plan, reply, theirs, saying, joins, live, lender)
+            birth.clone_in_joined_namespaces(plan, reply, theirs, saying, joins, live, lender)
         if pid == 0:
             live(None)
         theirs.close()
-        record = Child("maker" if joins else "sandbox", life, plan["id"])
+        record = Child(ChildKind.MAKER if joins else ChildKind.SANDBOX, life, plan["id"])
         self.children[pid] = record
         if word is not None and saying is not None:
             # The notebook hears of the birth when the maker has gone, not to see it about.
@@ -181,12 +181,12 @@ class Server(Reaper):
             record.control, record.word = reply, word
             record.types = plan["types"] if "pid" in plan["joined"] else []
         else:
-            birth.settle(reply, pid, plan, lender, None)
-            birth.announce(reply, pid)
+            birth.write_id_maps(reply, pid, plan, lender, None)
+            birth.send_pidfd(reply, pid)
             reply.close()
 
 
-def _live(
+def _run_first_process(
     plan: dict[str, Any], control: socket.socket, life: socket.socket, lender: Lender | None,
     own_user: bool, proc: int | None,
 ) -> NoReturn:  # fmt: skip

@@ -172,7 +172,7 @@ def _messages(worker: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         with interrupts.awaiting():
             heard = bounded_waits.readable(worker.stdout.fileno(), _SILENCE)
         if not heard:
-            raise agent_client.no_answer("measure", _SILENCE, "the process that takes the samples")
+            raise agent_client.timed_out("measure", _SILENCE, "the process that takes the samples")
         if (message := unpacked(worker.stdout)) is None:
             break
         yield message

@@ -69,7 +69,7 @@ class NamespaceMagics(Magics):
             limit = _bytes(arguments.output)
             allowed = output.Allowance(name, limit, "Print less, or allow more: -o MIB.")
             sinks: list[Any] = [output.show("stdout", allowed), output.show("stderr", allowed)]
-            status = box._execute(name, message, None, sinks, seconds)
+            status = box.execute(name, message, None, sinks, seconds)
             if status:
                 raise process.CommandFailed(status, name)
 
@@ -175,7 +175,7 @@ class NamespaceMagics(Magics):
                 " nsedu.Sandbox(...) made."
             )
         try:
-            return box._require()
+            return box.require_alive()
         except NamespaceError as error:
             raise UsageError(f"{error.cause}; {error.remedy}.") from None
 

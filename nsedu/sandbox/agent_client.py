@@ -30,7 +30,7 @@ _START = (
 )
 
 
-def no_answer(step: str, seconds: float, what: str) -> namespace_error.NamespaceError:
+def timed_out(step: str, seconds: float, what: str) -> namespace_error.NamespaceError:
     """The error for a step that did not finish in time."""
     reason = namespace_error.Reason(
         f"it did not finish within {seconds:g} s and was ended", what,
@@ -39,7 +39,7 @@ def no_answer(step: str, seconds: float, what: str) -> namespace_error.Namespace
     return namespace_error.NamespaceError(step, errno.ETIMEDOUT, what, reason)
 
 
-def gone(step: str, who: str) -> namespace_error.NamespaceError:
+def peer_died(step: str, who: str) -> namespace_error.NamespaceError:
     """The error for a party that died while it was needed."""
     reason = namespace_error.Reason(
         f"{who} has ended: it was killed, and everything it had made ended with it", "",
@@ -49,7 +49,7 @@ def gone(step: str, who: str) -> namespace_error.NamespaceError:
 
 
 @contextlib.contextmanager
-def room(step: str) -> Iterator[None]:
+def explain_fd_limit(step: str) -> Iterator[None]:
     """Explain a lack of file descriptors in this process, should it show in the block."""
     try:
         yield
@@ -92,7 +92,7 @@ def pid_of_child(pidfd: int, parent: int) -> int:
     raise protocol.Wrong(f"process {pid}, which is not a child of process {parent}")
 
 
-def nobody(pid: int) -> namespace_error.NamespaceError:
+def no_such_process(pid: int) -> namespace_error.NamespaceError:
     """The error for a process that was to be joined and is not there."""
     reason = namespace_error.Reason(
         f"there is no process {pid}, or none that can be seen from here", "",
@@ -120,7 +120,7 @@ def request(
     except OSError as error:
         ours.close()
         if error.errno == errno.EAGAIN:
-            raise no_answer("use the sandbox", PATIENCE, "its first process") from None
+            raise timed_out("use the sandbox", PATIENCE, "its first process") from None
         if error.errno == errno.EBADF:  # another thread has closed it meanwhile
             raise ConnectionError(errno.ENOTCONN, os.strerror(errno.ENOTCONN)) from None
         raise
@@ -131,17 +131,20 @@ def request(
 
 PATIENCE = 10  # seconds in which a server must have read some request before the next is sent
 
-NAP = 0.5
+POLL_SECONDS = 0.5
 """The longest sleep in seconds: an interrupt that came just before it is noticed after it."""
 
 
-def wait(fd: int, seconds: float) -> bool:
+def wait_readable(fd: int, seconds: float) -> bool:
     """Wait until a descriptor is readable, at most so long; False if it did not become so."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     deadline = time.monotonic() + seconds
     with interrupts.awaiting():
-        while not (ready := poll.poll(min(max(0, seconds), NAP) * 1000)) and seconds > NAP:
+        while (
+            not (ready := poll.poll(min(max(0, seconds), POLL_SECONDS) * 1000))
+            and seconds > POLL_SECONDS
+        ):
             seconds = deadline - time.monotonic()
     return bool(ready)
 
@@ -208,7 +211,7 @@ class Agent:
     @property
     def alive(self) -> bool:
         """Whether the agent still serves; one that is just dying does not any more."""
-        return self.process.poll() is None and not wait(self.socket.fileno(), 0)
+        return self.process.poll() is None and not wait_readable(self.socket.fileno(), 0)
 
     def close(self) -> None:
         """End the agent and everything it made; safe to call again."""
@@ -258,7 +261,7 @@ def agent() -> Agent:
         if _current is None or not _current.alive:
             if _current is not None:
                 _current.close()
-            with room("agent"):
+            with explain_fd_limit("agent"):
                 _current = Agent()
         return _current
 

@@ -59,7 +59,7 @@ def _differs(whom: Runner | int, kind: str) -> bool:
     except FileNotFoundError:  # the type, or the whole process; a zombie has left its mounts
         if os.path.exists(f"/proc/{whom}/ns/mnt"):
             return False
-        raise agent_client.nobody(whom) from None
+        raise agent_client.no_such_process(whom) from None
     except PermissionError:
         raise _not_yours(whom, kind) from None
     return theirs != os.readlink(f"/proc/self/ns/{kind}")
@@ -89,11 +89,11 @@ def _not_yours(pid: int, kind: str) -> namespace_error.NamespaceError:
 def pidfd_of(whom: Runner | int, stack: contextlib.ExitStack) -> int:
     """A pidfd of whom to join; closed by `stack` unless it is a sandbox's own."""
     if isinstance(whom, Runner):
-        whom._require()
+        whom.require_alive()
         return whom._pidfd
     try:
         pidfd = os.pidfd_open(whom)
     except OSError:
-        raise agent_client.nobody(whom) from None
+        raise agent_client.no_such_process(whom) from None
     stack.callback(os.close, pidfd)
     return pidfd

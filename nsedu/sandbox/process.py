@@ -56,7 +56,7 @@ def environment(agent: agent_client.Agent) -> dict[str, str] | None:
     return None if dict(os.environb) == agent.environment else agent_client.environment()
 
 
-def gather(
+def wait_and_collect(
     reply: socket.socket,
     pipes: dict[int, Callable[[bytes], object]],
     timeout: float,
@@ -95,8 +95,9 @@ def gather(
         while True:
             remaining = deadline - time.monotonic()
             with interrupts.awaiting():
-                ready = [fd for fd, _ in poll.poll(min(max(0, remaining), agent_client.NAP) * 1000)]
-            if not ready and remaining > agent_client.NAP:
+                seconds = min(max(0, remaining), agent_client.POLL_SECONDS)
+                ready = [fd for fd, _ in poll.poll(seconds * 1000)]
+            if not ready and remaining > agent_client.POLL_SECONDS:
                 continue
             # Past the deadline only the end of the command counts, or endless output would go on.
             if not ready or (remaining <= 0 and reply.fileno() not in ready):
@@ -114,7 +115,7 @@ def gather(
                     continue
                 received = protocol.hear(reply, "exit", "failed")
                 if received is None:
-                    raise agent_client.gone("use the sandbox", who)
+                    raise agent_client.peer_died("use the sandbox", who)
                 word, fields, _ = received
                 if word == "failed":
                     raise explain.error(explain.heard(fields))
@@ -157,17 +158,17 @@ class Process:
         self.stdout: IO[str] = os.fdopen(fds[1], encoding="utf-8", errors="replace")
         self.stderr: IO[str] = os.fdopen(fds[2], encoding="utf-8", errors="replace")
         try:
-            if not agent_client.wait(reply.fileno(), timeout):
-                raise agent_client.no_answer("exec", timeout, repr(box))
-            with agent_client.room("exec"):
+            if not agent_client.wait_readable(reply.fileno(), timeout):
+                raise agent_client.timed_out("exec", timeout, repr(box))
+            with agent_client.explain_fd_limit("exec"):
                 received = protocol.hear(reply, "started", "failed")
             if received is None:
-                raise agent_client.gone("use the sandbox", repr(box))
+                raise agent_client.peer_died("use the sandbox", repr(box))
             word, fields, started = received
             if word == "failed":
                 raise explain.error(explain.heard(fields))
             self._pidfd = started[0]
-            with agent_client.room("exec"):
+            with agent_client.explain_fd_limit("exec"):
                 self.pid = agent_client.pid_of_child(self._pidfd, box.pid)
         except protocol.Wrong as wrong:
             self._close()
@@ -175,7 +176,7 @@ class Process:
         except BaseException:
             self._close()
             raise
-        if self.returncode is None and agent_client.wait(reply.fileno(), 0):
+        if self.returncode is None and agent_client.wait_readable(reply.fileno(), 0):
             # A command that could not be executed says so at once; one that has ended is no error.
             with contextlib.suppress(BlockingIOError):
                 self._take(socket.MSG_PEEK)
@@ -215,7 +216,8 @@ class Process:
         if timeout is not None and timeout != 0:
             timeout = plan.seconds(timeout)
         if self.returncode is None:
-            if not agent_client.wait(self._reply.fileno(), 1e6 if timeout is None else timeout):
+            seconds = 1e6 if timeout is None else timeout
+            if not agent_client.wait_readable(self._reply.fileno(), seconds):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
             self._take()
         assert self.returncode is not None
@@ -270,7 +272,9 @@ class Process:
         else:
             who, feed = repr(self._box), self._feed(input or "")
             try:
-                self.returncode = gather(self._reply, sinks, timeout, self.args, who, feed)
+                self.returncode = wait_and_collect(
+                    self._reply, sinks, timeout, self.args, who, feed
+                )
             except protocol.Wrong as wrong:
                 self._close()
                 raise self._box._distrust(wrong) from None

@@ -36,7 +36,7 @@ class Runner:
             for fd in fds:
                 os.fchown(fd, self.root_uid, -1)
 
-    def _require(self) -> Any:
+    def require_alive(self) -> Any:
         """This object, if it can be used; raises NamespaceError when it cannot."""
         raise NotImplementedError
 
@@ -77,25 +77,25 @@ class Runner:
         allowed = output.Allowance(cmd, output.check_limit(output_limit))
         out, err = bytearray(), bytearray()
         sinks: list[Callable[[bytes], Any]] = [allowed.sink(out.extend), allowed.sink(err.extend)]
-        status = self._execute(cmd, {"op": "run", **program(argv)}, input, sinks, timeout)
+        status = self.execute(cmd, {"op": "run", **program(argv)}, input, sinks, timeout)
         stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
         if check and status:
             raise process.CommandFailed(status, cmd, stdout, stderr)
         return process.CompletedProcess(cmd, status, stdout, stderr)
 
     @interrupts.whole
-    def _execute(
+    def execute(
         self, what: Any, message: dict[str, Any], input: str | None,
         sinks: list[Callable[[bytes], Any]], timeout: float | None, extra: Sequence[int] = (),
     ) -> int:  # fmt: skip
         """Send a request with standard streams; `sinks` get its output, error and further pipes."""
-        self._require()
+        self.require_alive()
         seconds = self.timeout if timeout is None else plan.seconds(timeout)
         message["env"] = process.environment(self._agent)
         with (
             contextlib.ExitStack() as theirs,
             contextlib.ExitStack() as ours,
-            agent_client.room("exec"),
+            agent_client.explain_fd_limit("exec"),
         ):
             fds, reading = [_input(input)], {}
             theirs.callback(os.close, fds[0])
@@ -109,10 +109,10 @@ class Runner:
             try:
                 reply = agent_client.request(self._control, message, [*fds[:3], *extra, *fds[3:]])
             except ConnectionError:
-                raise agent_client.gone("use the sandbox", repr(self)) from None
+                raise agent_client.peer_died("use the sandbox", repr(self)) from None
             ours.pop_all()
         try:
-            return process.gather(reply, reading, seconds, what, repr(self))
+            return process.wait_and_collect(reply, reading, seconds, what, repr(self))
         except protocol.Wrong as wrong:
             raise self._distrust(wrong) from None
 
@@ -125,7 +125,7 @@ class Runner:
         Raises:
             NamespaceError: it could not be started, or the sandbox is closed or dead.
         """
-        self._require()
+        self.require_alive()
         message = {
             "op": "run", **program(arguments.command(cmd)), "pidfd": True,
             "env": process.environment(self._agent),
@@ -133,7 +133,7 @@ class Runner:
         with (
             contextlib.ExitStack() as theirs,
             contextlib.ExitStack() as ours,
-            agent_client.room("exec"),
+            agent_client.explain_fd_limit("exec"),
         ):
             pipes = []
             for _ in range(3):
@@ -145,7 +145,7 @@ class Runner:
             try:
                 reply = agent_client.request(self._control, message, [stdin, stdout, stderr])
             except ConnectionError:
-                raise agent_client.gone("use the sandbox", repr(self)) from None
+                raise agent_client.peer_died("use the sandbox", repr(self)) from None
             ours.pop_all()
         ends = to_stdin, from_stdout, from_stderr
         return process.Process(cmd, reply, ends, self, self.timeout)
@@ -186,7 +186,7 @@ class Runner:
         sinks.append(plain_data.collect(result, f"{name}() in {self!r}"))
         try:
             message = {"op": "call", "path": path, "python": PYTHON, "argv": [name]}
-            status = self._execute(f"{name}()", message, None, sinks, None, [payload])
+            status = self.execute(f"{name}()", message, None, sinks, None, [payload])
         finally:
             os.close(payload)
         if not result:

@@ -135,13 +135,13 @@ class Sandbox(Runner):
                 "name": self.name,
             },
         }
-        self._server = outer._require()._control if outer is not None else self._agent.socket
-        with contextlib.ExitStack() as stack, agent_client.room("start"):
+        self._server = outer.require_alive()._control if outer is not None else self._agent.socket
+        with contextlib.ExitStack() as stack, agent_client.explain_fd_limit("start"):
             pidfds = [join_arguments.pidfd_of(whom, stack) for whom in groups]
-            self._control = self._make(message, pidfds, timeout)
+            self._control = self._create(message, pidfds, timeout)
         limiter = self._agent.socket if checked else None
         self._finalizer = weakref.finalize(
-            self, _let_go, self._owner, self._control, self._pidfd, self.pid, self._server,
+            self, _close, self._owner, self._control, self._pidfd, self.pid, self._server,
             self._id, self._own(), limiter,
         )  # fmt: skip
         try:
@@ -151,24 +151,25 @@ class Sandbox(Runner):
         except BaseException as error:
             self.close()
             if isinstance(error, FileNotFoundError):  # it was killed, and its maker has reaped it
-                raise agent_client.gone("start", f"the first process of {self!r}") from None
+                raise agent_client.peer_died("start", f"the first process of {self!r}") from None
             raise
         if outer is not None:
             outer._inner.add(self)
 
-    def _make(self, message: dict[str, Any], fds: list[int], timeout: float) -> socket.socket:
+    def _create(self, message: dict[str, Any], fds: list[int], timeout: float) -> socket.socket:
         """Ask for the sandbox and wait until it stands; sets `pid`."""
         deadline = time.monotonic() + timeout
         try:
             control = agent_client.request(self._server, message, fds)
         except ConnectionError:
-            raise agent_client.gone("start", self._maker()) from None
+            raise agent_client.peer_died("start", self._parent_name()) from None
         try:
             # Its maker sends a pidfd as soon as the process exists, the process itself says when
             # it is ready; which of them comes first is open.
             heard: set[str] = set()
             while heard != {"born", "ready"}:
-                word, fields, fds = self._hear(control, {"born", "ready"} - heard, deadline)
+                awaited = {"born", "ready"} - heard
+                word, fields, fds = self._receive_event(control, awaited, deadline)
                 heard.add(word)
                 if word == "failed":
                     raise explain.error(explain.heard(fields), depth=_depth(self._outer))
@@ -177,7 +178,7 @@ class Sandbox(Runner):
                     self.pid = agent_client.pid_of_child(
                         self._pidfd, self._outer.pid if self._outer else 0
                     )
-                    self._introduce()
+                    self._register_label()
                     if message["plan"]["limits"]:
                         self._limit(message["plan"]["limits"], control, deadline)
         except BaseException as error:
@@ -187,7 +188,7 @@ class Sandbox(Runner):
             with interrupts.held(closing=True):  # or the next one would leave a descriptor behind
                 control.close()
                 believed = self._pidfd if self.pid >= 0 else -1  # or it may be anybody's
-                _have_it_ended(self._server, self._id, believed, force=not gone)
+                _request_end(self._server, self._id, believed, force=not gone)
                 if self._pidfd >= 0:
                     os.close(self._pidfd)
                     roles.pop(self.pid, None)
@@ -207,9 +208,9 @@ class Sandbox(Runner):
         try:
             reply = agent_client.request(self._agent.socket, message, [self._pidfd])
         except ConnectionError:
-            raise agent_client.gone("cgroup", "the agent") from None
+            raise agent_client.peer_died("cgroup", "the agent") from None
         with contextlib.closing(reply):
-            word, fields, _ = self._hear(reply, {"limited"}, deadline)
+            word, fields, _ = self._receive_event(reply, {"limited"}, deadline)
         if word == "failed":
             raise explain.error(explain.heard(fields))
         with contextlib.suppress(ProcessLookupError):  # somebody has killed it already
@@ -217,36 +218,36 @@ class Sandbox(Runner):
         with contextlib.suppress(OSError):  # that it has ended is heard next
             wire.send(control, {"op": "go on"})
 
-    def _introduce(self) -> None:
+    def _register_label(self) -> None:
         """Tell the pictures what it is called."""
         roles[self.pid] = f'sandbox "{self.name}"'
 
-    def _hear(
+    def _receive_event(
         self, control: socket.socket, expected: set[str], deadline: float
     ) -> tuple[str, dict[str, Any], list[int]]:
-        if not agent_client.wait(control.fileno(), deadline - time.monotonic()):
-            raise agent_client.no_answer("start", self.timeout, repr(self))
+        if not agent_client.wait_readable(control.fileno(), deadline - time.monotonic()):
+            raise agent_client.timed_out("start", self.timeout, repr(self))
         # A sandbox that joins others' may be in the hands of who is there before it is born to us;
         # but the kernel tells whether it is the agent that speaks of the birth.
         senders = {} if self._outer else {"born": self._agent.process.pid}
-        with agent_client.room("start"):
+        with agent_client.explain_fd_limit("start"):
             received = protocol.hear(control, *expected, "failed", senders=senders)
         if received is None:
-            raise agent_client.gone("start", f"the first process of {self!r}")
+            raise agent_client.peer_died("start", f"the first process of {self!r}")
         return received
 
     def _distrust(self, wrong: protocol.Wrong) -> NamespaceError:
-        if agent_client.wait(self._pidfd, 0):
-            return agent_client.gone("use the sandbox", repr(self))
+        if agent_client.wait_readable(self._pidfd, 0):
+            return agent_client.peer_died("use the sandbox", repr(self))
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         self.close()
         return agent_client.untrue(repr(self), wrong)
 
-    def _maker(self) -> str:
+    def _parent_name(self) -> str:
         return repr(self._outer) if self._outer is not None else "the agent"
 
-    def _require(self) -> Sandbox:
+    def require_alive(self) -> Sandbox:
         """This sandbox, if it can be used.
 
         Raises:
@@ -262,8 +263,8 @@ class Sandbox(Runner):
                 f'sandbox "{self.name}" has been closed, and with it all it held', "",
                 "make a new one, or do this before closing it",
             )  # fmt: skip
-        elif agent_client.wait(self._pidfd, 0):
-            raise agent_client.gone(
+        elif agent_client.wait_readable(self._pidfd, 0):
+            raise agent_client.peer_died(
                 "use the sandbox", f'the first process of sandbox "{self.name}"'
             )
         else:
@@ -274,7 +275,7 @@ class Sandbox(Runner):
     def namespaces(self) -> dict[str, Namespace]:
         """Type name → `Namespace`, for the types this kernel has, in catalogue order."""
         if self._namespaces is None:
-            self._require()
+            self.require_alive()
             found = {}
             for kind in namespace_types.NAMES:
                 with contextlib.suppress(FileNotFoundError):
@@ -300,7 +301,7 @@ class Sandbox(Runner):
         Raises:
             NamespaceError, TypeError, ValueError: as `Sandbox`.
         """
-        return Sandbox(*types, **options, _outer=self._require())
+        return Sandbox(*types, **options, _outer=self.require_alive())
 
     def close(self) -> None:
         """End every process inside and wait until they are gone; calling it again does nothing."""
@@ -325,26 +326,26 @@ class Sandbox(Runner):
         if not self._finalizer.alive:
             state = "closed, and all it held has ended"
         else:
-            ended = self._owner == os.getpid() and agent_client.wait(self._pidfd, 0)
+            ended = self._owner == os.getpid() and agent_client.wait_readable(self._pidfd, 0)
             state = "its first process has ended, and all it held" if ended else "running"
         return displays.of_sandbox(self, state)
 
 
 @interrupts.closing
-def _let_go(
+def _close(
     owner: int, control: socket.socket, pidfd: int, pid: int, server: socket.socket, identity: str,
     own: dict[str, int], limiter: socket.socket | None,
 ) -> None:  # fmt: skip
     """What closing a sandbox is, and also what happens when it is forgotten."""
     if owner == os.getpid():  # a fork of the notebook only drops its copies
-        ended = agent_client.wait(pidfd, 0)
+        ended = agent_client.wait_readable(pidfd, 0)
         with contextlib.suppress(OSError):
             control.shutdown(socket.SHUT_RDWR)  # a fork of this process may have it open, too
         if not ended:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGCONT)
-            ended = agent_client.wait(pidfd, _END_GRACE)
-        if not _have_it_ended(server, identity, pidfd, force=not ended):
+            ended = agent_client.wait_readable(pidfd, _END_GRACE)
+        if not _request_end(server, identity, pidfd, force=not ended):
             members.end(own)  # whoever had to has been killed together with its first process
         if limiter is not None:
             _await_reply(limiter, {"op": "unlimit", "id": identity})
@@ -353,7 +354,7 @@ def _let_go(
     roles.pop(pid, None)
 
 
-def _have_it_ended(server: socket.socket, identity: str, pidfd: int, *, force: bool) -> bool:
+def _request_end(server: socket.socket, identity: str, pidfd: int, *, force: bool) -> bool:
     """Have the maker reap a first process, killing it if need be.
 
     Returns:
@@ -376,7 +377,7 @@ def _await_reply(server: socket.socket, message: dict[str, Any]) -> bool:
     except OSError:
         return False
     with contextlib.closing(reply):
-        agent_client.wait(reply.fileno(), _END_GRACE)
+        agent_client.wait_readable(reply.fileno(), _END_GRACE)
         try:
             return protocol.hear(reply, "ended", flags=socket.MSG_DONTWAIT) is not None
         except (OSError, protocol.Wrong):  # there is no answer yet; or it is none

@@ -7,12 +7,12 @@ import signal
 from pathlib import Path
 
 from awaiting import eventually
-from nsedu.measurement.sampler.cleanup import afterwards
+from nsedu.measurement.sampler.cleanup import cleanup_on_exit
 from nsedu.measurement.sampler.operations import fork
 
 
 def test_it_is_done_when_the_block_has_ended_and_not_before(tmp_path: Path) -> None:
-    with afterwards((tmp_path / "done").touch):
+    with cleanup_on_exit((tmp_path / "done").touch):
         assert not (tmp_path / "done").exists()
     assert (tmp_path / "done").exists()
 
@@ -21,7 +21,7 @@ def test_it_is_done_also_when_the_process_is_killed(tmp_path: Path) -> None:
     pid = fork()
     if pid == 0:
         try:
-            with afterwards((tmp_path / "done").touch):
+            with cleanup_on_exit((tmp_path / "done").touch):
                 os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os._exit(0)

@@ -18,7 +18,7 @@ from nsedu.agent import cgroups
 from nsedu.agent.limit_groups import LimitGroups
 from nsedu.kernel.procfs import family
 from nsedu.measurement.questions import pages
-from nsedu.measurement.sampler.operations import Operation, Stand, Unmet
+from nsedu.measurement.sampler.operations import Operation, PreparedProcess, Unmet
 
 NAMES = [
     f"page, charged to {where}" for where in ("no group", "your group", "a group with a limit")
@@ -112,7 +112,7 @@ def test_a_root_of_all_groups_that_cannot_be_seen_is_told(monkeypatch: pytest.Mo
 
 
 def test_pages_are_given_back_and_touched_anew_each_time() -> None:
-    with Stand(pages._map, pages._touch, faults) as stand:
+    with PreparedProcess(pages._map, pages._touch, faults) as stand:
         stand.call(0)
         before = stand.call(1)
         touched, again = stand.call(0)

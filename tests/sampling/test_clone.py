@@ -13,7 +13,13 @@ import nsedu as ns
 import seccomp_filter
 from nsedu.errors import explain
 from nsedu.measurement.questions import clone
-from nsedu.measurement.sampler.operations import Refused, Stand, Unmet, able, own_user_namespace
+from nsedu.measurement.sampler.operations import (
+    PreparedProcess,
+    Refused,
+    Unmet,
+    ensure_can_unshare,
+    own_user_namespace,
+)
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 
@@ -38,7 +44,10 @@ def test_the_large_process_has_its_memory_in_small_pages(monkeypatch: pytest.Mon
     figures = [("/proc/self/status", "VmRSS:"), ("/proc/self/status", "VmPTE:")]
     looks = [partial(kilobytes, *figure) for figure in figures]
     huge = partial(kilobytes, "/proc/self/smaps_rollup", "AnonHugePages:")
-    with Stand(able, *looks) as small, Stand(clone._grow, *looks, huge) as large:
+    with (
+        PreparedProcess(ensure_can_unshare, *looks) as small,
+        PreparedProcess(clone._grow, *looks, huge) as large,
+    ):
         assert large.call(0) >= small.call(0) + (64 << 10) * 0.95
         assert large.call(1) >= small.call(1) + (64 << 10) / 512 * 0.95  # 8 bytes for each page
         assert large.call(2) == 0
@@ -54,7 +63,7 @@ def forbid() -> None:
 
 def test_each_flag_asks_for_its_type_and_no_child_stays() -> None:
     births = [partial(clone._birth, name, flags) for name, flags in clone.FLAGS.items()]
-    with Stand(forbid, *births, lambda: os.waitpid(-1, os.WNOHANG)) as stand:
+    with PreparedProcess(forbid, *births, lambda: os.waitpid(-1, os.WNOHANG)) as stand:
         assert stand.call(0) > 0
         for which, name in list(enumerate(clone.FLAGS))[1:]:
             with pytest.raises(Refused) as told:
@@ -89,7 +98,7 @@ def test_a_large_process_that_is_killed_is_not_measured(monkeypatch: pytest.Monk
 def test_a_filter_that_hides_clone3_is_named() -> None:
     birth = partial(clone._birth, "uts", clone.FLAGS["uts"])
     with (
-        Stand(partial(seccomp_filter.forbid, 0), birth) as stand,
+        PreparedProcess(partial(seccomp_filter.forbid, 0), birth) as stand,
         pytest.raises(Refused) as told,
     ):
         stand.call()

@@ -15,7 +15,7 @@ from nsedu.errors import explain, process_facts
 from nsedu.kernel import namespace_types
 from nsedu.kernel.procfs import family
 from nsedu.measurement.questions import enter
-from nsedu.measurement.sampler.operations import Operation, Stand, Unmet
+from nsedu.measurement.sampler.operations import Operation, PreparedProcess, Unmet
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 WAYS = [*ns.TYPES, "all, one by one", "all, by a pidfd"]
@@ -33,7 +33,7 @@ def links(pid: int | str, names: list[str]) -> list[str]:
 
 
 def test_outer_and_inner_process_have_all_namespaces_of_their_own() -> None:
-    with Stand(partial(enter._nest, list(ns.TYPES)), lambda: enter._pids) as nest:
+    with PreparedProcess(partial(enter._nest, list(ns.TYPES)), lambda: enter._pids) as nest:
         outer, inner = nest.call()
         seen = [links(pid, list(ns.TYPES)) for pid in ("self", outer, inner)]
     assert all(len(set(each)) == 3 for each in zip(*seen, strict=True))
@@ -52,8 +52,8 @@ def test_each_way_leads_into_the_inner_namespaces(monkeypatch: pytest.MonkeyPatc
         counts = [(old == target, new == target) for old, new, target in same]
         return sum(new for _, new in counts), sum(old for old, _ in counts)
 
-    def nest_and_tell(prepare: Any, tell: Any) -> Stand:
-        nest = Stand(prepare, tell)
+    def nest_and_tell(prepare: Any, tell: Any) -> PreparedProcess:
+        nest = PreparedProcess(prepare, tell)
         targets.append(links(nest.call()[1], list(ns.TYPES)))
         return nest
 

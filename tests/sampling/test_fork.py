@@ -10,7 +10,7 @@ import pytest
 import nsedu as ns
 from nsedu.kernel.namespace_types import CloneFlag
 from nsedu.measurement.questions import fork
-from nsedu.measurement.sampler.operations import Stand
+from nsedu.measurement.sampler.operations import PreparedProcess
 
 pytestmark = pytest.mark.needs("userns", "pid")
 
@@ -26,8 +26,8 @@ def numbers() -> int:
 def test_a_process_is_as_deep_as_said_and_its_peer_is_not(depth: int) -> None:
     outside = numbers()
     with (
-        Stand(partial(fork.down, depth, CloneFlag.NEWPID), numbers, os.getpid) as inside,
-        Stand(partial(fork.down, depth, 0), numbers) as beside,
+        PreparedProcess(partial(fork.down, depth, CloneFlag.NEWPID), numbers, os.getpid) as inside,
+        PreparedProcess(partial(fork.down, depth, 0), numbers) as beside,
     ):
         assert inside.call(0) == outside + depth
         assert depth == 0 or inside.call(1) == 1

@@ -19,12 +19,12 @@ from nsedu.measurement.questions import memory
 from nsedu.measurement.sampler import kernel_memory
 from nsedu.measurement.sampler.operations import (
     Operation,
+    PreparedProcess,
     Refused,
-    Stand,
     Unmet,
     own_user_namespace,
 )
-from nsedu.measurement.sampler.process_pool import Crowd, shelter
+from nsedu.measurement.sampler.process_pool import ProcessPool, enter_pid_namespace
 
 pytestmark = pytest.mark.needs("userns", *ns.TYPES)
 
@@ -39,18 +39,18 @@ def test_each_type_is_measured_in_each_way_that_there_is() -> None:
     assert {(row.unit, row.n) for row in result.results} == {("KiB", 1)}
 
 
-crowds: list[Crowd] = []
+crowds: list[ProcessPool] = []
 
 
 def made(count: int, name: str) -> None:
-    shelter()
-    crowds.append(Crowd(count))  # whose stacks must stay
+    enter_pid_namespace()
+    crowds.append(ProcessPool(count))  # whose stacks must stay
     crowds[0].grow(count, name)
 
 
 @pytest.mark.parametrize("name", ["", *ns.TYPES])
 def test_each_of_a_crowd_has_one_namespace_of_its_own(name: str) -> None:
-    with Stand(partial(made, 5, name)) as stand:
+    with PreparedProcess(partial(made, 5, name)) as stand:
         maker, *members = family(stand.pid)[1:]
         assert len(members) == 5
         for kind in ns.TYPES:
@@ -65,7 +65,7 @@ def test_each_of_a_crowd_has_one_namespace_of_its_own(name: str) -> None:
 
 
 def test_a_crowd_dies_with_its_maker_and_that_with_who_started_it() -> None:
-    with Stand(partial(made, 3, "uts")) as stand:
+    with PreparedProcess(partial(made, 3, "uts")) as stand:
         maker, *members = family(stand.pid)[1:]
         assert len(members) == 3
         os.kill(maker, 9)
@@ -74,18 +74,18 @@ def test_a_crowd_dies_with_its_maker_and_that_with_who_started_it() -> None:
 
 def test_there_is_no_room_for_more_than_was_said() -> None:
     with pytest.raises(ValueError, match="no room for 2 more"):
-        Crowd(1).grow(2)
+        ProcessPool(1).grow(2)
 
 
 def test_what_a_crowd_is_refused_is_told_with_its_type() -> None:
     def prepare() -> None:
         own_user_namespace()  # whose limits are its own
-        shelter()
+        enter_pid_namespace()
         Path("/proc/sys/user/max_uts_namespaces").write_text("2")
-        Crowd(3).grow(3, "uts")
+        ProcessPool(3).grow(3, "uts")
 
     with pytest.raises(Refused) as told:
-        Stand(prepare)
+        PreparedProcess(prepare)
     assert (told.value.message["failed"], told.value.message["errno"]) == (
         "unshare uts",
         errno.ENOSPC,
@@ -183,5 +183,5 @@ def test_memory_that_others_keep_is_not_waited_for_without_end(
 ) -> None:
     monkeypatch.setattr(kernel_memory, "_PATIENCE", 0.02)
     figures = iter(range(1000))
-    kernel_memory.Back(lambda: next(figures)).wait()
+    kernel_memory.MemoryBaseline(lambda: next(figures)).wait()
     assert next(figures) < 10

@@ -12,7 +12,7 @@ import nsedu as ns
 from nsedu.kernel import syscalls
 from nsedu.kernel.namespace_types import CloneFlag
 from nsedu.measurement.questions import mount
-from nsedu.measurement.sampler.operations import Refused, Stand
+from nsedu.measurement.sampler.operations import PreparedProcess, Refused
 
 pytestmark = pytest.mark.needs("userns", "mnt")
 
@@ -35,7 +35,9 @@ def test_the_table_has_as_many_mounts_as_said_and_none_of_the_machine(number: in
         lines = os.read(mount._open["mountinfo"], 1 << 16).decode().splitlines()
         return [line.split()[4] for line in lines]
 
-    with Stand(partial(mount._fill, number), mount._count, points, partial(os.listdir, "/")) as at:
+    with PreparedProcess(
+        partial(mount._fill, number), mount._count, points, partial(os.listdir, "/")
+    ) as at:
         assert at.call(0) == number
         assert at.call(1) == ["/", *(f"/{n}" for n in range(1, number))]
         assert sorted(at.call(2)) == sorted(str(n) for n in range(1, number))
@@ -52,9 +54,9 @@ def test_a_shared_mount_appears_in_every_peer_and_a_private_one_in_none(peers: i
         return answers
 
     arrange = partial(mount._share, peers)
-    with Stand(arrange, partial(seen, "/shared/here")) as stand:
+    with PreparedProcess(arrange, partial(seen, "/shared/here")) as stand:
         assert stand.call() == [True] * peers
-    with Stand(arrange, partial(seen, "/private/here")) as stand:
+    with PreparedProcess(arrange, partial(seen, "/private/here")) as stand:
         assert stand.call() == [True] + [False] * (peers - 1)
 
 
@@ -62,7 +64,7 @@ def test_a_change_is_undone_when_it_has_been_timed() -> None:
     def left() -> list[bool]:
         return [os.path.exists(f"/{place}/here/private") for place in ("shared", "private")]
 
-    with Stand(partial(mount._share, 2), *mount._CHANGES.values(), left) as stand:
+    with PreparedProcess(partial(mount._share, 2), *mount._CHANGES.values(), left) as stand:
         for which in (0, 1):
             assert min(stand.call(which)) > 0
         assert stand.call(2) == [False, False]
@@ -74,11 +76,11 @@ def test_a_refused_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(syscalls, "pivot_root", refused)
     with pytest.raises(Refused) as told:
-        Stand(mount._leave)
+        PreparedProcess(mount._leave)
     assert (told.value.message["failed"], told.value.message["errno"]) == ("pivot_root", 22)
 
 
 def test_nobody_lives_in_the_peers() -> None:
-    with Stand(partial(mount._share, 5), partial(len, mount._kept)) as stand:
+    with PreparedProcess(partial(mount._share, 5), partial(len, mount._kept)) as stand:
         assert stand.call() == 4
         assert Path(f"/proc/{stand.pid}/task/{stand.pid}/children").read_text() == ""

@@ -13,7 +13,7 @@ import pytest
 import nsedu as ns
 from awaiting import ended
 from nsedu.measurement.questions import network, network_paths
-from nsedu.measurement.sampler.operations import Stand, in_child, own_user_namespace
+from nsedu.measurement.sampler.operations import PreparedProcess, in_child, own_user_namespace
 from nsedu.sandbox.agent_client import environment
 
 pytestmark = pytest.mark.needs("userns", "net")
@@ -140,7 +140,7 @@ def test_a_sample_is_taken_of_two_processes_on_one_core() -> None:
         client.sample("latency", "loopback")
         return [*inside, sorted(os.sched_getaffinity(0))]
 
-    with Stand(client.prepare, sampled) as stand:
+    with PreparedProcess(client.prepare, sampled) as stand:
         ours, servers, after = stand.call()
     assert ours == servers
     assert len(ours) == 1
@@ -149,7 +149,7 @@ def test_a_sample_is_taken_of_two_processes_on_one_core() -> None:
 
 def test_the_server_ends_with_its_client() -> None:
     client = network.Client()
-    with Stand(client.prepare, lambda: client._server) as stand:
+    with PreparedProcess(client.prepare, lambda: client._server) as stand:
         server = stand.call()
         os.kill(stand.pid, signal.SIGKILL)
         assert ended(server)

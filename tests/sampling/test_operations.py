@@ -14,12 +14,12 @@ from nsedu.agent import first_process
 from nsedu.kernel import namespace_types, syscalls
 from nsedu.measurement.sampler.operations import (
     Died,
+    PreparedProcess,
     Refused,
-    Stand,
-    able,
-    descend,
+    alternating,
+    continue_in_child,
+    ensure_can_unshare,
     in_child,
-    in_turns,
     libc,
     timed,
     vfork,
@@ -53,14 +53,14 @@ def test_a_child_that_dies_without_a_word_is_an_error() -> None:
 
 def test_a_stand_keeps_its_state_and_calls_what_it_is_told() -> None:
     state: list[int] = []
-    with Stand(lambda: state.append(7), lambda: state, os.getpid) as stand:
+    with PreparedProcess(lambda: state.append(7), lambda: state, os.getpid) as stand:
         assert stand.call(0) == [7]
         assert stand.call(1) == stand.pid
     assert state == []
 
 
 def test_a_stand_serves_from_the_descendant_in_which_its_preparation_returns() -> None:
-    with Stand(descend, os.getpid, os.getppid) as stand:
+    with PreparedProcess(continue_in_child, os.getpid, os.getppid) as stand:
         assert stand.call(0) != stand.pid
         assert stand.call(1) == stand.pid
 
@@ -71,13 +71,13 @@ def test_a_stand_whose_preparation_is_refused_is_not_left() -> None:
 
     before = Path("/proc/thread-self/children").read_text()
     with pytest.raises(Refused):
-        Stand(refused)
+        PreparedProcess(refused)
     assert Path("/proc/thread-self/children").read_text() == before
 
 
 def test_a_stand_does_not_keep_another_alive() -> None:
-    first = Stand(lambda: None, os.getpid)
-    second = Stand(lambda: None, os.getpid)
+    first = PreparedProcess(lambda: None, os.getpid)
+    second = PreparedProcess(lambda: None, os.getpid)
     first.close()  # waits until it has ended
     assert second.call() == second.pid
     second.close()
@@ -85,7 +85,7 @@ def test_a_stand_does_not_keep_another_alive() -> None:
 
 def test_stands_end_with_the_process_that_made_them() -> None:
     def orphan() -> int:
-        stand = Stand(descend, os.getpid)
+        stand = PreparedProcess(continue_in_child, os.getpid)
         return int(stand.call())
 
     assert ended(in_child(orphan))
@@ -94,12 +94,14 @@ def test_stands_end_with_the_process_that_made_them() -> None:
 @pytest.mark.needs("userns", "pid")
 def test_even_in_the_middle_of_a_call_they_end_with_it() -> None:
     def go_inside() -> None:
-        able()
+        ensure_can_unshare()
         syscalls.unshare(namespace_types.get("pid").flag)
-        descend()
+        continue_in_child()
 
     def orphans() -> list[int]:
-        stand = Stand(go_inside, lambda: int(os.readlink("/proc/self")), lambda: time.sleep(600))
+        stand = PreparedProcess(
+            go_inside, lambda: int(os.readlink("/proc/self")), lambda: time.sleep(600)
+        )
         found = [stand.pid, stand.call(0)]
         os.write(stand._orders, b"\1")  # it does not hear of the end of its orders now
         return found
@@ -117,7 +119,7 @@ def test_a_vforked_child_calls_one_function_and_leaves_the_caller_as_it_was() ->
     before = os.readlink("/proc/self/ns/uts")
 
     def inside() -> list[str]:
-        able()
+        ensure_can_unshare()
         vfork(libc.unshare, int(namespace_types.get("uts").flag))
         return [os.readlink("/proc/self/ns/uts")]
 
@@ -127,7 +129,7 @@ def test_a_vforked_child_calls_one_function_and_leaves_the_caller_as_it_was() ->
 @pytest.mark.needs("userns", "uts")
 def test_who_is_able_may_make_namespaces() -> None:
     def inside() -> bool:
-        able()
+        ensure_can_unshare()
         before = os.readlink("/proc/self/ns/uts")
         syscalls.unshare(namespace_types.get("uts").flag)
         return os.readlink("/proc/self/ns/uts") != before
@@ -142,6 +144,6 @@ def test_in_turns_each_goes_first_every_other_time() -> None:
         order.append(name)
         return value
 
-    sample = in_turns(partial(act, "one", 1.0), partial(act, "nothing", 0.0))
+    sample = alternating(partial(act, "one", 1.0), partial(act, "nothing", 0.0))
     assert [sample(), sample()] == [(1.0, 0.0)] * 2
     assert order == ["one", "nothing", "nothing", "one"]

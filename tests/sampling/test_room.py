@@ -11,7 +11,7 @@ import pytest
 from awaiting import eventually
 from nsedu.agent import cgroups
 from nsedu.measurement.runtimes import isolation
-from nsedu.measurement.sampler.operations import Stand
+from nsedu.measurement.sampler.operations import PreparedProcess
 
 ENTER = partial(isolation.enter, ("mnt", "pid"))
 
@@ -23,7 +23,7 @@ def test_what_is_left_running_in_a_room_ends_with_it() -> None:
         pid = Path("/run/nsedu/pid").read_text().strip()
         return [os.readlink(f"/proc/{pid}/ns/pid")]
 
-    with Stand(ENTER, lurk) as stand:
+    with PreparedProcess(ENTER, lurk) as stand:
         (lair,) = stand.call()
         assert inhabitants(lair)
     assert eventually(lambda: not inhabitants(lair))
@@ -47,7 +47,7 @@ def test_what_is_written_in_a_room_is_seen_nowhere_else() -> None:
         Path("/dev/shm/nsedu-here").touch()
         return os.listdir("/dev/shm")
 
-    with Stand(ENTER, write) as stand:
+    with PreparedProcess(ENTER, write) as stand:
         assert stand.call() == ["nsedu-here"]
         assert not os.path.exists("/run/nsedu/here")
         assert not os.path.exists("/dev/shm/nsedu-here")

@@ -19,10 +19,10 @@ from nsedu.kernel.procfs import family
 from nsedu.measurement.questions import scale
 from nsedu.measurement.sampler.operations import (
     Operation,
+    PreparedProcess,
     Refused,
-    Stand,
     Unmet,
-    able,
+    ensure_can_unshare,
     own_user_namespace,
 )
 from nsedu.observe.snapshot import snapshot
@@ -59,7 +59,9 @@ def test_so_many_namespaces_stand_while_one_more_is_made(
         return [text for text in found if text.startswith(f"{name}:")]
 
     monkeypatch.setattr(scale, "in_child", standing)
-    with Stand(able, partial(scale._create, name, 7), partial(standing, able)) as stand:
+    with PreparedProcess(
+        ensure_can_unshare, partial(scale._create, name, 7), partial(standing, ensure_can_unshare)
+    ) as stand:
         assert len(set(stand.call(0))) == 7
         assert stand.call(1) == []
 
@@ -77,7 +79,7 @@ def test_a_look_finds_so_many_processes_and_their_namespaces_or_none(
     monkeypatch.setattr(scale, "_second_look", seen)
     ways = [partial(look, 5, kind) for look in (scale._look, scale._deep_look)
             for kind in ("uts", "")]  # fmt: skip
-    with Stand(scale._begin_to_look, *ways) as stand:
+    with PreparedProcess(scale._begin_to_look, *ways) as stand:
         own, beside, held, same = (stand.call(which) for which in range(len(ways)))
     assert (own[:2], beside[:2]) == ([6, 6], [6, 1])
     # The one that was made last is also that of the process.
@@ -100,7 +102,7 @@ def test_a_limit_on_namespaces_is_told_and_nothing_stays_open() -> None:
         Path("/proc/sys/user/max_uts_namespaces").write_text("5")
 
     hold = partial(scale._hold, 9, "uts", int(namespace_types.get("uts").flag))
-    with Stand(prepare, lambda: os.listdir("/proc/self/fd"), hold) as stand:
+    with PreparedProcess(prepare, lambda: os.listdir("/proc/self/fd"), hold) as stand:
         before = stand.call(0)
         with pytest.raises(Refused) as told:
             stand.call(1)

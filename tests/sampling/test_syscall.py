@@ -19,7 +19,7 @@ from nsedu.measurement.measure import Result
 from nsedu.measurement.questions import syscall
 from nsedu.measurement.sampler import call_loop
 from nsedu.measurement.sampler.call_loop import Loop
-from nsedu.measurement.sampler.operations import Operation, Stand, Unmet
+from nsedu.measurement.sampler.operations import Operation, PreparedProcess, Unmet
 
 PAIRED = ("getpid", "clock by vDSO", "clock by system call", "stat", "openat 1", "openat 16")
 
@@ -74,7 +74,7 @@ def test_what_is_under_a_filter_is_and_may_do_what_it_did(argument: bool) -> Non
         lines = Path("/proc/self/status").read_text().splitlines()
         return [line.split()[1] for line in lines if line.startswith(("Seccomp:", "NoNewPrivs:"))]
 
-    with Stand(partial(syscall._filtered, argument=argument), mode) as stand:
+    with PreparedProcess(partial(syscall._filtered, argument=argument), mode) as stand:
         assert stand.call() == ["1", "2"]
     assert mode()[1] == "0"
 
@@ -85,7 +85,7 @@ def links() -> list[int]:
 
 @needs_all
 def test_inside_all_eight_namespaces_are_others_and_the_clock_is_ahead() -> None:
-    with Stand(syscall._inside, links, time.monotonic) as stand:
+    with PreparedProcess(syscall._inside, links, time.monotonic) as stand:
         assert not set(stand.call(0)) & set(links())
         assert stand.call(1) - time.monotonic() > syscall.DAY - 60
 
@@ -100,7 +100,7 @@ def test_through_mounts_every_component_is_a_mount_point_and_is_so_nowhere_else(
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         return [line.split()[4] for line in lines]
 
-    with Stand(arrange, places, partial(os.path.exists, syscall._path(16))) as stand:
+    with PreparedProcess(arrange, places, partial(os.path.exists, syscall._path(16))) as stand:
         below = [place for place in stand.call(0) if place.startswith("/mnt/mounted/")]
         assert below == [f"/mnt/mounted/{'d/' * n}d" for n in range(15)] + [
             f"/mnt/mounted/{os.fsdecode(syscall._path(16))}"
@@ -115,7 +115,9 @@ def test_on_overlayfs_the_same_file_is_another_file_systems() -> None:
         syscall._around()
         syscall._inside(syscall._layers)
 
-    with Stand(arrange, lambda: os.stat("f").st_dev, lambda: os.stat("/mnt/plain").st_dev) as stand:
+    with PreparedProcess(
+        arrange, lambda: os.stat("f").st_dev, lambda: os.stat("/mnt/plain").st_dev
+    ) as stand:
         assert stand.call(0) != stand.call(1)
 
 
@@ -126,7 +128,7 @@ def test_the_id_map_is_as_long_as_said(lines: int) -> None:
         maps = (Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid"))
         return [len(text.splitlines()) for text in maps]
 
-    with Stand(partial(syscall._with_map, lines), lengths, os.getuid) as stand:
+    with PreparedProcess(partial(syscall._with_map, lines), lengths, os.getuid) as stand:
         assert stand.call(0) == [lines, lines]
         assert stand.call(1) == 0
 
@@ -151,8 +153,8 @@ def test_where_there_is_no_inside_the_outside_is_measured(monkeypatch: pytest.Mo
     monkeypatch.setattr(syscall, "_inside", refused)
     with ExitStack() as stack:
         found = syscall._by_place(stack, Loop())
-    able = [row.name for row in found if isinstance(row, Operation)]
-    assert able == [f"{call} outside" for call in PAIRED]
+    ensure_can_unshare = [row.name for row in found if isinstance(row, Operation)]
+    assert ensure_can_unshare == [f"{call} outside" for call in PAIRED]
     unmet = {row.name: row.reason["failed"] for row in found if isinstance(row, Unmet)}
     assert unmet == dict.fromkeys(
         ("every call inside", "openat 1 on overlayfs", "openat 16 through 16 mounts"), "unshare net"

@@ -18,7 +18,7 @@ from nsedu.measurement.questions import tools
 from nsedu.measurement.result import Result
 from nsedu.measurement.runtimes import isolation, runtimes
 from nsedu.measurement.runtimes.runtimes import BEFORE, DOCKER, RUNTIMES, Runtime
-from nsedu.measurement.sampler.operations import Refused, Stand, Unmet
+from nsedu.measurement.sampler.operations import PreparedProcess, Refused, Unmet
 
 NAMES = [runtime.name for runtime in RUNTIMES]
 
@@ -99,7 +99,7 @@ def made_by(runtime: Runtime) -> set[str]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(isolation.without_new_groups(runtime.leaves))
         enter = partial(isolation.enter, runtime.room) if runtime.room else list
-        outside, inside = stack.enter_context(Stand(enter, partial(look, runtime))).call()
+        outside, inside = stack.enter_context(PreparedProcess(enter, partial(look, runtime))).call()
     assert len(outside) == len(inside) == len(ns.TYPES)
     return {line.split(":")[0] for line in set(inside) - set(outside)}
 
@@ -152,7 +152,7 @@ def test_dockers_image_is_made_of_our_tree_and_removed(
 def test_a_refused_room_is_the_reason_of_all_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refused({"failed": "mount proc", "errno": 1, "call": "mount(2)"})
 
-    def refuse(*_: object) -> Stand:
+    def refuse(*_: object) -> PreparedProcess:
         raise refusal
 
     monkeypatch.setattr(tools, "Stand", refuse)

@@ -29,7 +29,15 @@ from functools import partial
 from nsedu.agent import first_process
 from nsedu.kernel import namespace_types
 from nsedu.kernel.syscalls import SYS_clone3
-from nsedu.measurement.sampler.operations import WARM, Operation, Stand, Unmet, able, in_turns, libc
+from nsedu.measurement.sampler.operations import (
+    WARM,
+    Operation,
+    PreparedProcess,
+    Unmet,
+    alternating,
+    ensure_can_unshare,
+    libc,
+)
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -53,7 +61,7 @@ FLAGS = {
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each of `FLAGS`, from both processes."""
     births = [partial(_birth, name, flags) for name, flags in FLAGS.items()]
-    small = stack.enter_context(Stand(able, *births))
+    small = stack.enter_context(PreparedProcess(ensure_can_unshare, *births))
     found: list[Operation | Unmet] = [
         operation._replace(sample=partial(_second, operation.sample))
         for operation in _births(small, "a small process")
@@ -61,7 +69,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     try:
         if (free := _free()) < _SPARE:
             raise MemoryError(f"of {_SPARE >> 20} MB only {free >> 20} MB are free")
-        large = stack.enter_context(Stand(_grow, *births))
+        large = stack.enter_context(PreparedProcess(_grow, *births))
     except (MemoryError, RuntimeError) as error:
         what = f"a process of 500 MB cannot be had here ({error}): end what uses memory, or give"
         found.append(Unmet("from 500 MB", f"{what} the container more."))
@@ -70,8 +78,10 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     return found
 
 
-def _births(stand: Stand, size: str) -> list[Operation]:
-    samples = [in_turns(partial(stand.call, i), partial(stand.call, 0)) for i in range(len(FLAGS))]
+def _births(stand: PreparedProcess, size: str) -> list[Operation]:
+    samples = [
+        alternating(partial(stand.call, i), partial(stand.call, 0)) for i in range(len(FLAGS))
+    ]
     named = zip(FLAGS, samples, strict=True)
     return [Operation(f"{name} from {size}", sample, f"from {size}") for name, sample in named]
 
@@ -102,7 +112,7 @@ def _grow() -> None:
     for start in range(0, SIZE, mmap.PAGESIZE):
         memory[start] = 1
     _memory.append(memory)
-    able()
+    ensure_can_unshare()
 
 
 _LENGTH = 88  # of struct clone_args, CLONE_ARGS_SIZE_VER2

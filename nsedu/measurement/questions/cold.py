@@ -20,7 +20,14 @@ import time
 from functools import partial
 
 from nsedu.kernel import namespace_types
-from nsedu.measurement.sampler.operations import Operation, able, in_child, libc, rehearse, timed
+from nsedu.measurement.sampler.operations import (
+    Operation,
+    ensure_can_unshare,
+    in_child,
+    libc,
+    timed,
+    warm_caches,
+)
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -45,9 +52,9 @@ def _sampler(name: str, way: str) -> Callable[[], Sample]:
     step = f"unshare {name}"
 
     def inside() -> Sample:
-        able()
+        ensure_can_unshare()
         if way == "warm":
-            rehearse(flags)
+            warm_caches(flags)
         if way != "after 20 ms":
             return timed(libc.unshare, flags, name=step)
         timed(libc.unshare, 0)

@@ -10,7 +10,14 @@ import contextlib
 from functools import partial
 
 from nsedu.kernel import namespace_types
-from nsedu.measurement.sampler.operations import Operation, able, in_child, libc, rehearse, timed
+from nsedu.measurement.sampler.operations import (
+    Operation,
+    ensure_can_unshare,
+    in_child,
+    libc,
+    timed,
+    warm_caches,
+)
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -31,9 +38,9 @@ def operations(_: contextlib.ExitStack) -> list[Operation]:
 
 def _sampler(name: str, flags: int) -> Callable[[], Sample]:
     def inside() -> Sample:
-        able()
+        ensure_can_unshare()
         step = f"unshare {name if name in namespace_types.BY_NAME else 'user'}"
-        rehearse(flags)
+        warm_caches(flags)
         return timed(libc.unshare, flags, name=step)
 
     return partial(in_child, inside)

@@ -43,16 +43,16 @@ from functools import partial
 
 from nsedu.agent import first_process
 from nsedu.kernel import namespace_types, syscalls
-from nsedu.measurement.sampler.metrics import Together
+from nsedu.measurement.sampler.metrics import MetricGroup
 from nsedu.measurement.sampler.operations import (
     Operation,
+    PreparedProcess,
     Refused,
-    Stand,
     Unmet,
-    in_turns,
+    alternating,
     own_user_namespace,
 )
-from nsedu.measurement.sampler.slots import PATIENCE, Seat, late, taken
+from nsedu.measurement.sampler.slots import PATIENCE, Slot, late, taken
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     found: list[Operation | Unmet] = []
     for name, value in flags.items():
         named = {f"{name}, {figure}": figure for figure in FIGURES}
-        found += _exits(stack, partial(_sit, Seat, name, value), named)
-    cabled = partial(_sit, CabledSeat, "net", flags["net"])
+        found += _exits(stack, partial(_sit, Slot, name, value), named)
+    cabled = partial(_sit, CabledSlot, "net", flags["net"])
     return found + _exits(stack, cabled, {CABLE: "gone"})
 
 
@@ -85,7 +85,7 @@ def _exits(
     stack: ExitStack, sit: Callable[[], None], named: dict[str, str]
 ) -> list[Operation | Unmet]:
     try:
-        stand = stack.enter_context(Stand(sit, *_CHANGES))
+        stand = stack.enter_context(PreparedProcess(sit, *_CHANGES))
     except Refused as refused:
         reason: Any = refused.message
         if reason["failed"] == _LIMIT:
@@ -96,14 +96,14 @@ def _exits(
             )
         return [Unmet(name, reason) for name in named]
     changes: Any = [partial(stand.call, which) for which in range(len(_CHANGES))]
-    sample: Any = in_turns(*changes)
-    exits = Together(lambda: dict(zip(FIGURES, zip(*sample(), strict=True), strict=True)))
+    sample: Any = alternating(*changes)
+    exits = MetricGroup(lambda: dict(zip(FIGURES, zip(*sample(), strict=True), strict=True)))
     return [
         Operation(name, partial(exits.figure, figure), figure) for name, figure in named.items()
     ]
 
 
-class CabledSeat(Seat):
+class CabledSlot(Slot):
     """A place in a network namespace into which a cable is laid: its near end is looked at."""
 
     def __init__(self, name: str, flags: int) -> None:
@@ -161,10 +161,10 @@ def _veth(pid: int) -> bytes:
 _CHANGES = (lambda: taken[0].change(), lambda: taken[1].change())
 
 
-def _sit(seat: type[Seat], name: str, flags: int) -> None:
+def _sit(seat: type[Slot], name: str, flags: int) -> None:
     own_user_namespace()
     limited, limit = (name, "1") if name in namespace_types.BY_NAME else ("user", "1")
-    if seat is CabledSeat:
+    if seat is CabledSlot:
         syscalls.unshare(flags)
         limit = "2"  # the one that the near end is in is ours as well
     try:
@@ -172,5 +172,5 @@ def _sit(seat: type[Seat], name: str, flags: int) -> None:
             file.write(limit)
     except OSError as error:
         raise first_process.StepFailed(_LIMIT, error.errno or 0, str(error.filename)) from None
-    for kind, value in ((seat, flags), (Seat, 0)):
+    for kind, value in ((seat, flags), (Slot, 0)):
         taken.append(kind(name, value))

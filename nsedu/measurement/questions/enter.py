@@ -26,9 +26,9 @@ from nsedu.errors import process_facts
 from nsedu.kernel import namespace_types, syscalls
 from nsedu.measurement.sampler.operations import (
     Operation,
-    Stand,
+    PreparedProcess,
     Unmet,
-    descend,
+    continue_in_child,
     in_child,
     libc,
     own_user_namespace,
@@ -49,7 +49,7 @@ ROUNDS = 300
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each type, all of them one by one (the user namespace first), and all by one pidfd."""
     names = [name for name in namespace_types.NAMES if os.path.lexists(f"/proc/self/ns/{name}")]
-    nest = stack.enter_context(Stand(partial(_nest, names), lambda: _pids))
+    nest = stack.enter_context(PreparedProcess(partial(_nest, names), lambda: _pids))
     around, target = (os.pidfd_open(pid) for pid in nest.call())
     inner = nest.call()[1]
     files = {name: os.open(f"/proc/{inner}/ns/{name}", os.O_RDONLY) for name in names}
@@ -95,6 +95,6 @@ def _nest(names: list[str]) -> None:
                 except OSError as error:
                     number, call = error.errno or 0, str(error.filename)
                     raise first_process.StepFailed(f"unshare {name}", number, call) from None
-        descend()
+        continue_in_child()
         _pids.append(int(os.readlink("/proc/self")))  # as the /proc that was here before calls it
-        descend()  # one waits here, in all of them
+        continue_in_child()  # one waits here, in all of them

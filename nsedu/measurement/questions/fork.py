@@ -17,10 +17,10 @@ from nsedu.kernel import syscalls
 from nsedu.kernel.namespace_types import CloneFlag
 from nsedu.measurement.sampler.operations import (
     Operation,
-    Stand,
-    able,
-    descend,
-    in_turns,
+    PreparedProcess,
+    alternating,
+    continue_in_child,
+    ensure_can_unshare,
     libc,
     vfork,
 )
@@ -39,23 +39,25 @@ def operations(stack: ExitStack) -> list[Operation]:
     """One for each of `DEPTHS`."""
     found = []
     for depth in DEPTHS:
-        inside = stack.enter_context(Stand(partial(down, depth, CloneFlag.NEWPID), *BIRTHS))
-        beside = stack.enter_context(Stand(partial(down, depth, 0), *BIRTHS))
+        inside = stack.enter_context(
+            PreparedProcess(partial(down, depth, CloneFlag.NEWPID), *BIRTHS)
+        )
+        beside = stack.enter_context(PreparedProcess(partial(down, depth, 0), *BIRTHS))
         for which, series in enumerate(("fork", "vfork")):
-            sample = in_turns(partial(inside.call, which), partial(beside.call, which))
+            sample = alternating(partial(inside.call, which), partial(beside.call, which))
             found.append(Operation(f"{series} at depth {depth}", sample, series, depth))
     return found
 
 
 def down(depth: int, flag: int) -> None:
     """Fork so many times, and return in the last child; each with unshare(2) of a flag first."""
-    able()
+    ensure_can_unshare()
     for _ in range(depth):
         try:
             syscalls.unshare(flag)
         except OSError as error:
             raise first_process.StepFailed("unshare pid", error.errno or 0, "unshare(2)") from None
-        descend()
+        continue_in_child()
 
 
 def _fork() -> float:

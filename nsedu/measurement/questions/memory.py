@@ -36,9 +36,9 @@ from functools import partial
 
 from nsedu.kernel import namespace_types
 from nsedu.measurement.sampler import kernel_memory
-from nsedu.measurement.sampler.metrics import Together
-from nsedu.measurement.sampler.operations import Operation, Stand, Unmet, libc
-from nsedu.measurement.sampler.process_pool import Crowd, shelter
+from nsedu.measurement.sampler.metrics import MetricGroup
+from nsedu.measurement.sampler.operations import Operation, PreparedProcess, Unmet, libc
+from nsedu.measurement.sampler.process_pool import ProcessPool, enter_pid_namespace
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ _UNMET = {
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each type in each of `WAYS` that there is here."""
     measures = [partial(_measure, name) for name in namespace_types.NAMES]
-    stand = stack.enter_context(Stand(_begin, *measures, lambda: list(_readers)))
+    stand = stack.enter_context(PreparedProcess(_begin, *measures, lambda: list(_readers)))
     crowds = {
-        name: Together(partial(stand.call, which))
+        name: MetricGroup(partial(stand.call, which))
         for which, name in enumerate(namespace_types.NAMES)
     }
     ways = stand.call(len(measures))
@@ -89,15 +89,15 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
 
 
 # What follows is the state of the process that makes the crowds.
-_crowd: list[Crowd] = []
+_crowd: list[ProcessPool] = []
 _readers: dict[str, Callable[[], float]] = {"slabs": kernel_memory.slabs}
 _turns = dict.fromkeys(namespace_types.NAMES, 0)
 
 
 def _begin() -> None:
-    shelter()
+    enter_pid_namespace()
     os.sched_setaffinity(0, {libc.sched_getcpu()})
-    _crowd.append(Crowd(_FIRST + 4 * max(COUNTS.values())))
+    _crowd.append(ProcessPool(_FIRST + 4 * max(COUNTS.values())))
     charge = kernel_memory.charge()
     if charge is not None and _is_charged(charge):
         _readers["charged"] = charge
@@ -118,7 +118,7 @@ def _measure(name: str) -> dict[str, Sample]:
     """Way of reading → a sample, in KiB for one namespace."""
     crowd, count, turn = _crowd[0], COUNTS[name], _turns[name] % len(_CROWDS)
     _turns[name] += 1
-    back = kernel_memory.Back(_readers.get("charged", kernel_memory.slabs))
+    back = kernel_memory.MemoryBaseline(_readers.get("charged", kernel_memory.slabs))
     grown = {}
     try:
         crowd.grow(_FIRST)

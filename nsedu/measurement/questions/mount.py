@@ -25,13 +25,13 @@ from nsedu.kernel.namespace_types import CloneFlag
 from nsedu.measurement.sampler import private_tmpfs
 from nsedu.measurement.sampler.operations import (
     Operation,
-    Stand,
-    able,
+    PreparedProcess,
+    alternating,
+    ensure_can_unshare,
     in_child,
-    in_turns,
     libc,
-    rehearse,
     timed,
+    warm_caches,
 )
 from nsedu.measurement.sampler.private_tmpfs import step
 
@@ -53,13 +53,13 @@ def operations(stack: ExitStack) -> list[Operation]:
     found = []
     for number in MOUNTS:
         stand = stack.enter_context(
-            Stand(partial(_fill, number), _count, partial(in_child, _unshare))
+            PreparedProcess(partial(_fill, number), _count, partial(in_child, _unshare))
         )
         mounts = stand.call(0)
         name = f"unshare with {mounts} mounts"
         found.append(Operation(name, partial(stand.call, 1), "unshare by mounts", mounts))
     for peers in PEERS:
-        stand = stack.enter_context(Stand(partial(_share, peers), *_CHANGES.values()))
+        stand = stack.enter_context(PreparedProcess(partial(_share, peers), *_CHANGES.values()))
         for which, call in enumerate(_CHANGES):
             name = f"{call}, {peers} peer{'s' * (peers > 1)}"
             found.append(Operation(name, partial(stand.call, which), f"{call} by peers", peers))
@@ -76,7 +76,7 @@ def _leave() -> None:
     An ordinary user may not unmount what was copied from the machine's namespace, one by one, for
     it might cover something; but all of it together (mount_namespaces(7)).
     """
-    able()
+    ensure_can_unshare()
     private_tmpfs.enter()
     with step("pivot_root"):
         os.mkdir("old")
@@ -103,7 +103,7 @@ def _count() -> int:
 
 
 def _unshare() -> Sample:
-    rehearse(CloneFlag.NEWNS)
+    warm_caches(CloneFlag.NEWNS)
     return timed(libc.unshare, CloneFlag.NEWNS, name="unshare mnt")
 
 
@@ -137,7 +137,7 @@ def _change(place: bytes) -> tuple[float, float]:
 
 
 def _changing(which: int) -> Callable[[], Sample]:
-    both = in_turns(
+    both = alternating(
         lambda: _change(b"/shared/here")[which], lambda: _change(b"/private/here")[which]
     )
 

@@ -41,11 +41,11 @@ from functools import partial
 from nsedu.measurement.questions import network_paths
 from nsedu.measurement.sampler.operations import (
     Operation,
-    Stand,
+    PreparedProcess,
     Unmet,
+    alternating,
     fork,
     in_child,
-    in_turns,
     own_user_namespace,
 )
 
@@ -91,7 +91,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     client = Client()
     asked = [(series, name) for series in SERIES for name in network_paths.PATHS]
     samplers = [partial(client.sample, *which) for which in asked]
-    stand = stack.enter_context(Stand(client.prepare, client.not_laid, *samplers))
+    stand = stack.enter_context(PreparedProcess(client.prepare, client.not_laid, *samplers))
     unmet = {name: _reason(name, said) for name, said in stand.call().items()}
     found: list[Operation | Unmet] = []
     for number, (series, path) in enumerate(asked, 1):
@@ -130,7 +130,7 @@ class Client:
                 self._paths[name] = path = lay()
                 for series in SERIES:
                     pairs[series, name] = network_paths.connected(path, _OPTIONS[series])
-            except (OSError, network_paths.NotLaid) as error:
+            except (OSError, network_paths.SetupFailed) as error:
                 self._refused[name] = str(error)
         self._cores = os.sched_getaffinity(0)
         self._enough = mmap.mmap(-1, 1)  # shared with the server, which says so
@@ -153,7 +153,7 @@ class Client:
         self._ends = {which: near for which, (near, _) in pairs.items()}
         measures = {"latency": self._latency, "throughput": self._throughput}
         self._pairs = {
-            (series, name): in_turns(partial(measure, name), partial(measure, NOTHING))
+            (series, name): alternating(partial(measure, name), partial(measure, NOTHING))
             for series, measure in measures.items()
             for name in network_paths.PATHS
         }

@@ -46,7 +46,7 @@ class Path(namedtuple("Path", "near far address between", defaults=(None,))):
     __slots__ = ()
 
 
-class NotLaid(Exception):
+class SetupFailed(Exception):
     """A path could not be laid; the message is what the program said that was to do it."""
 
 
@@ -196,4 +196,4 @@ def _do(words: list[str], script: str) -> None:
     try:
         helper.run(words, script, seconds=_TO_LAY)
     except OSError as error:
-        raise NotLaid(str(error)) from None
+        raise SetupFailed(str(error)) from None

@@ -22,7 +22,7 @@ from functools import partial
 from nsedu.agent import birth, cgroups
 from nsedu.agent.limit_groups import LimitGroups
 from nsedu.errors import process_facts
-from nsedu.measurement.sampler.operations import Operation, Stand, Unmet, libc
+from nsedu.measurement.sampler.operations import Operation, PreparedProcess, Unmet, libc
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     found: list[Operation | Unmet] = []
     for place, move in places.items():
         name = f"page, {place}"
-        stand = stack.enter_context(Stand(_map, _touch))
+        stand = stack.enter_context(PreparedProcess(_map, _touch))
         try:
             move(stand.pid)
         except OSError as error:

@@ -28,17 +28,17 @@ from nsedu.kernel import namespace_types, syscalls
 from nsedu.measurement.sampler import kernel_memory
 from nsedu.measurement.sampler.operations import (
     Operation,
-    Stand,
+    PreparedProcess,
     Unmet,
-    able,
+    alternating,
+    ensure_can_unshare,
     in_child,
-    in_turns,
     libc,
     own_user_namespace,
-    rehearse,
     timed,
+    warm_caches,
 )
-from nsedu.measurement.sampler.process_pool import Crowd, shelter
+from nsedu.measurement.sampler.process_pool import ProcessPool, enter_pid_namespace
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     creations = [(name, level) for name, levels in LEVELS.items() for level in levels]
     calls: list[Callable[[], object]] = [partial(_create, *creation) for creation in creations]
-    maker = stack.enter_context(Stand(_begin_to_make, *calls))
+    maker = stack.enter_context(PreparedProcess(_begin_to_make, *calls))
     found: list[Operation | Unmet] = []
     for which, (name, level) in enumerate(creations):
         label = f"create {name}, {_count(level)}"
@@ -74,9 +74,9 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     levels = LEVELS[_LOOKED_AT]
     looks = [partial(look, level, name) for look in (_look, _deep_look) for level in levels
              for name in (_LOOKED_AT, "")]  # fmt: skip
-    looker = stack.enter_context(Stand(_begin_to_look, *looks))
+    looker = stack.enter_context(PreparedProcess(_begin_to_look, *looks))
     turns: Iterator[Callable[[], float]] = (partial(looker.call, i) for i in range(len(looks)))
-    samples = iter([in_turns(own, null) for own, null in zip(turns, turns, strict=True)])
+    samples = iter([alternating(own, null) for own, null in zip(turns, turns, strict=True)])
     for level in levels:
         found.append(Operation(f"look, {_count(level)}", next(samples), "look", level))
     for level in levels:
@@ -97,7 +97,7 @@ def _held(
 
 
 def _begin_to_make() -> None:
-    able()
+    ensure_can_unshare()
     _allow_descriptors()
 
 
@@ -130,10 +130,10 @@ def _create(name: str, level: int) -> Sample:
     flags = int(namespace_types.get(name).flag)
 
     def inside() -> Sample:
-        rehearse(flags)
+        warm_caches(flags)
         return timed(libc.unshare, flags, name=f"unshare {name}")
 
-    back = kernel_memory.Back(kernel_memory.slabs)
+    back = kernel_memory.MemoryBaseline(kernel_memory.slabs)
     held = _hold(level, name, flags)
     try:
         return in_child(inside)
@@ -143,18 +143,18 @@ def _create(name: str, level: int) -> Sample:
             back.wait()
 
 
-_crowd: list[Crowd] = []  # the one of the process that looks
+_crowd: list[ProcessPool] = []  # the one of the process that looks
 
 
 def _begin_to_look() -> None:
     _allow_descriptors()
     own_user_namespace()  # root, too, is to see nothing but this
-    shelter("mnt")
+    enter_pid_namespace("mnt")
     nothing = dict.fromkeys(("limits", "hostname", "boottime", "monotonic"))
     first_process.prepare({"types": ["mnt", "pid"], "joined": [], **nothing})
     import nsedu.observe.snapshot  # noqa: F401 - now, not while the clock runs
 
-    _crowd.append(Crowd(max(LEVELS[_LOOKED_AT])))
+    _crowd.append(ProcessPool(max(LEVELS[_LOOKED_AT])))
 
 
 def _look(level: int, name: str) -> float:

@@ -36,12 +36,12 @@ from nsedu.measurement.sampler import private_tmpfs
 from nsedu.measurement.sampler.call_loop import MACHINE, Loop
 from nsedu.measurement.sampler.operations import (
     Operation,
+    PreparedProcess,
     Refused,
-    Stand,
     Unmet,
-    able,
-    bind,
-    descend,
+    continue_in_child,
+    die_with_parent,
+    ensure_can_unshare,
     in_child,
     libc,
 )
@@ -97,7 +97,7 @@ def operations(stack: contextlib.ExitStack) -> list[Operation | Unmet]:
 
 def _around() -> None:
     """Move to where the files are; what is outside and what is inside forks from here."""
-    able()
+    ensure_can_unshare()
     private_tmpfs.enter()
     with step("files"):
         for top in ("upper", "work", "layers", "mounted", "plain"):
@@ -124,7 +124,7 @@ def _by_place(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet
         deep: _opening(loop, _path(DEEP)),
     }
     places: dict[str, Callable[[], None]] = {
-        "outside": descend,
+        "outside": continue_in_child,
         "inside": _inside,
         "on overlayfs": partial(_inside, _layers),
         f"through {DEEP} mounts": partial(_inside, _mounts),
@@ -135,7 +135,7 @@ def _by_place(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet
         _row(stand, which, f"{call} {place}", call)
         for which, call in enumerate(calls)
         for place, stand in stands.items()
-        if only.get(place, call) == call and isinstance(stand, Stand)
+        if only.get(place, call) == call and isinstance(stand, PreparedProcess)
     ]
     for place, stand in stands.items():
         if isinstance(stand, Refused):
@@ -154,14 +154,14 @@ def _opening(loop: Loop, path: bytes) -> Callable[[], Sample]:
 
 def _stand(
     stack: contextlib.ExitStack, go: Callable[[], None], *functions: Callable[[], Any]
-) -> Stand | Refused:
+) -> PreparedProcess | Refused:
     try:
-        return stack.enter_context(Stand(go, *functions))
+        return stack.enter_context(PreparedProcess(go, *functions))
     except Refused as refused:
         return refused
 
 
-def _row(stand: Stand | Refused, which: int, name: str, series: str) -> Operation | Unmet:
+def _row(stand: PreparedProcess | Refused, which: int, name: str, series: str) -> Operation | Unmet:
     if isinstance(stand, Refused):
         return Unmet(name, stand.message)
     return Operation(name, partial(stand.call, which), series, unit="ns")
@@ -201,7 +201,7 @@ def _mounts() -> None:
 def _by_filter(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
     sampler = _call(loop, "getpid")
     ways: dict[str, Callable[[], None]] = {
-        "no filter": descend,
+        "no filter": continue_in_child,
         f"a filter of {COMPARISONS} numbers": partial(_filtered, argument=False),
         "one that asks for an argument": partial(_filtered, argument=True),
     }
@@ -224,7 +224,7 @@ def _filtered(argument: bool) -> None:
         argument: whether it loads an argument, whatever it is: what it says of a call may then
             depend on that, as far as the kernel can tell.
     """
-    descend()
+    continue_in_child()
     look = [(_LOAD, 0, 0, _ARGUMENT)] if argument else []
     numbers = range(10_000, 10_000 + COMPARISONS)
     tests = [(_JUMP_EQUAL, 0, 1, n) for n in numbers]
@@ -257,7 +257,7 @@ def _mapped(born: Callable[[], int], write_maps: Callable[[int], None]) -> None:
     if pid:
         write_maps(pid)
         os.write(write, b"!")
-        bind()
+        die_with_parent()
         os.waitpid(pid, 0)
         os._exit(0)
     os.close(write)
@@ -306,7 +306,7 @@ def _by_depth(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet
         file = os.open(f"/proc/{stand.call()}/status", os.O_RDONLY | os.O_CLOEXEC)
         stack.callback(os.close, file)
         read[name] = _call(loop, "pread", file, _INTO, len(_memory), 0, times=20)
-    reader = _stand(stack, descend, *read.values())
+    reader = _stand(stack, continue_in_child, *read.values())
     return [_row(reader, which, name, "status") for which, name in enumerate(read)] + unmet
 
 

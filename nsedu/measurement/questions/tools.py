@@ -33,8 +33,14 @@ from typing import TYPE_CHECKING
 from nsedu.kernel import namespace_types
 from nsedu.measurement.runtimes import isolation, programs
 from nsedu.measurement.runtimes.runtimes import DOCKER, NAME, RUNTIMES, TRUE, Runtime, lay_out
-from nsedu.measurement.sampler.cleanup import afterwards
-from nsedu.measurement.sampler.operations import Operation, Refused, Stand, Unmet, in_turns
+from nsedu.measurement.sampler.cleanup import cleanup_on_exit
+from nsedu.measurement.sampler.operations import (
+    Operation,
+    PreparedProcess,
+    Refused,
+    Unmet,
+    alternating,
+)
 from nsedu.sandbox import agent_client
 from nsedu.sandbox.sandbox import Sandbox
 
@@ -54,11 +60,11 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     found: list[Operation | Unmet] = [_operation("Sandbox, all eight", _sandbox, _true)]
     stack.callback(agent_client.shutdown)
     lacking = {runtime.name: runtime.lacking() for runtime in RUNTIMES}
-    able = [runtime for runtime in RUNTIMES if not lacking[runtime.name]]
-    leaves = [name for runtime in able for name in runtime.leaves]
+    ensure_can_unshare = [runtime for runtime in RUNTIMES if not lacking[runtime.name]]
+    leaves = [name for runtime in ensure_can_unshare for name in runtime.leaves]
     stack.enter_context(isolation.without_new_groups(leaves))
-    for types in dict.fromkeys(runtime.room for runtime in able):
-        some = [runtime for runtime in able if runtime.room == types]
+    for types in dict.fromkeys(runtime.room for runtime in ensure_can_unshare):
+        some = [runtime for runtime in ensure_can_unshare if runtime.room == types]
         found += _in_room(stack, some, types) if types else map(_direct, some)
     found += [Unmet(name, reason) for name, reason in lacking.items() if reason]
     try:
@@ -75,7 +81,7 @@ _true = partial(programs.run, [TRUE])
 
 def _operation(name: str, tool: Callable[[], float], true: Callable[[], float]) -> Operation:
     """A tool and `true`, rehearsed just before if that takes no time to speak of."""
-    pair = in_turns(tool, true)
+    pair = alternating(tool, true)
     last = QUICK
 
     def sample() -> Sample:
@@ -102,22 +108,24 @@ def _direct(runtime: Runtime) -> Operation:
 
 
 def _in_room(
-    stack: ExitStack, able: list[Runtime], types: tuple[str, ...]
+    stack: ExitStack, ensure_can_unshare: list[Runtime], types: tuple[str, ...]
 ) -> list[Operation] | list[Unmet]:
-    words = [*(runtime.command([TRUE]) for runtime in able), [TRUE]]
+    words = [*(runtime.command([TRUE]) for runtime in ensure_can_unshare), [TRUE]]
     enter = partial(isolation.enter, types)
     try:
-        stand = stack.enter_context(Stand(enter, *(partial(isolation.run, each) for each in words)))
+        stand = stack.enter_context(
+            PreparedProcess(enter, *(partial(isolation.run, each) for each in words))
+        )
     except Refused as refused:
-        return [Unmet(runtime.name, refused.message) for runtime in able]
-    true = partial(_ask, stand, len(able))
+        return [Unmet(runtime.name, refused.message) for runtime in ensure_can_unshare]
+    true = partial(_ask, stand, len(ensure_can_unshare))
     return [
         _operation(runtime.name, partial(_ask, stand, which), true)
-        for which, runtime in enumerate(able)
+        for which, runtime in enumerate(ensure_can_unshare)
     ]
 
 
-def _ask(stand: Stand, which: int) -> float:
+def _ask(stand: PreparedProcess, which: int) -> float:
     taken: float | str = stand.call(which)
     if isinstance(taken, str):
         raise OSError(taken)
@@ -145,5 +153,5 @@ def _image() -> Iterator[None]:
         archive.seek(0)
         if programs.ended(programs.start(["docker", "import", "-", NAME], archive.fileno())):
             raise OSError(f"docker import was refused: {programs.last_words()}")
-    with afterwards(partial(programs.run, ["docker", "rmi", "--force", NAME])):
+    with cleanup_on_exit(partial(programs.run, ["docker", "rmi", "--force", NAME])):
         yield

@@ -28,7 +28,13 @@ from nsedu import requirements
 from nsedu.kernel import bounded_waits
 from nsedu.measurement.runtimes import programs
 from nsedu.measurement.runtimes.initramfs import FIRST_LINE, initramfs
-from nsedu.measurement.sampler.operations import Operation, Unmet, bind, fork, in_turns
+from nsedu.measurement.sampler.operations import (
+    Operation,
+    Unmet,
+    alternating,
+    die_with_parent,
+    fork,
+)
 
 if TYPE_CHECKING:
     from nsedu.measurement.sampler.operations import Sample
@@ -96,7 +102,7 @@ def _first_that_boots(common: tuple[str, ...], platform: Platform) -> Operation:
             reason = str(error)
             continue
         name = f"qemu, {NAMES[accelerator]}" + ("" if machine == best else f", {machine}")
-        return Operation(name, _after(first, in_turns(starts, partial(stopped, words))))
+        return Operation(name, _after(first, alternating(starts, partial(stopped, words))))
     raise OSError(reason)
 
 
@@ -144,7 +150,7 @@ def _start(words: list[str], output: int) -> int:
     pid = fork()
     if pid == 0:
         try:
-            bind()
+            die_with_parent()
             null = os.open(os.devnull, os.O_RDONLY)
             for fd, to in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(fd, to)

@@ -19,8 +19,8 @@ from nsedu.agent import cgroups, first_process
 from nsedu.kernel import id_maps, namespace_types, syscalls
 from nsedu.measurement.runtimes import programs, runtimes
 from nsedu.measurement.runtimes.runtimes import ROOM, TREE
-from nsedu.measurement.sampler.cleanup import afterwards
-from nsedu.measurement.sampler.operations import descend, fork, own_user_namespace
+from nsedu.measurement.sampler.cleanup import cleanup_on_exit
+from nsedu.measurement.sampler.operations import continue_in_child, fork, own_user_namespace
 
 
 def enter(types: tuple[str, ...]) -> None:
@@ -40,7 +40,7 @@ def enter(types: tuple[str, ...]) -> None:
     except OSError as error:
         raise first_process.StepFailed("unshare mnt", error.errno or 0, "unshare(2)") from None
     if "pid" in types:
-        descend()
+        continue_in_child()
     first_process.prepare({"types": types, "joined": [], "limits": {}, "hostname": None})
     # Where both versions of cgroups are mounted crun refuses to work, so the second is hidden.
     for place in ("/run", "/dev/shm", "/sys/fs/cgroup/unified"):
@@ -87,7 +87,7 @@ def without_new_groups(names: Sequence[str]) -> Iterator[None]:
         while cgroups.remove(groups) and time.monotonic() < deadline:
             time.sleep(0.005)
 
-    with afterwards(remove):
+    with cleanup_on_exit(remove):
         yield
 
 

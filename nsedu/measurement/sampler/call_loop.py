@@ -14,7 +14,7 @@ import mmap
 import os
 import time
 
-from nsedu.measurement.sampler.operations import in_turns, libc
+from nsedu.measurement.sampler.operations import alternating, libc
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Loop:
             times: how often the call is made for one sample.
         """
         after = _address(then) if then else self._nothing
-        return in_turns(
+        return alternating(
             self._batch(times, _address(call), after, *arguments),
             self._batch(times, self._nothing, self._nothing, *arguments),
         )

@@ -11,7 +11,7 @@ from nsedu.measurement.sampler.operations import PATIENCE, fork
 
 
 @contextlib.contextmanager
-def afterwards(act: Callable[[], object]) -> Iterator[None]:
+def cleanup_on_exit(act: Callable[[], object]) -> Iterator[None]:
     """Have a child call the function when the block ends, or this process in the middle of it."""
     read, write = os.pipe()
     pid = fork()

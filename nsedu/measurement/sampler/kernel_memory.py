@@ -93,7 +93,7 @@ def settle() -> None:
     time.sleep(_STILL)
 
 
-class Back:
+class MemoryBaseline:
     """Memory that shall have been given back before anything else is measured.
 
     Much is freed only after grace periods of RCU, and network namespaces by a worker of the kernel.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from nsedu.measurement.sampler.operations import Sample
 
 
-class Together:
+class MetricGroup:
     """Figures that one sample gives at once, each of which is asked for by an operation of its own.
 
     Args:

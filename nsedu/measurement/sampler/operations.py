@@ -109,7 +109,7 @@ def vfork(function: Any, argument: int = 0) -> None:
         os.waitpid(pid, 0)
 
 
-def rehearse(flags: int) -> None:
+def warm_caches(flags: int) -> None:
     """Have unshare(2) called once by a child that copies nothing, and ends at once.
 
     A fork of an interpreter, and its first steps, drive the kernel's own code and data out of the
@@ -121,7 +121,7 @@ def rehearse(flags: int) -> None:
     vfork(libc.unshare, flags)
 
 
-def able() -> None:
+def ensure_can_unshare() -> None:
     """Make the calling process able to make namespaces; root is already.
 
     Raises:
@@ -159,7 +159,7 @@ def fork() -> int:
     return syscalls.clone(0, alone=True) if syscalls.threads() == 1 else os.fork()
 
 
-def bind() -> None:
+def die_with_parent() -> None:
     """Have the calling process killed when its parent ends, even in the middle of a call.
 
     To be called again after any change of ids or user namespace, which undoes it (prctl(2)).
@@ -167,16 +167,16 @@ def bind() -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def descend() -> None:
+def continue_in_child() -> None:
     """Fork, and return in the child; the caller waits for it and ends."""
     pid = fork()
-    bind()
+    die_with_parent()
     if pid:
         os.waitpid(pid, 0)
         os._exit(0)
 
 
-def in_turns(one: Callable[[], float], nothing: Callable[[], float]) -> Callable[[], Sample]:
+def alternating(one: Callable[[], float], nothing: Callable[[], float]) -> Callable[[], Sample]:
     """A sample of two measurements, each going first every other time."""
     first = False
 
@@ -241,7 +241,7 @@ def in_child(act: Callable[[], Any]) -> Any:
     return _value(answer)
 
 
-class Stand:
+class PreparedProcess:
     """A process that is brought into a state once, and then calls functions there when told to.
 
     It ends when it is closed, or with the process that made it.
@@ -265,9 +265,9 @@ class Stand:
         if self.pid == 0:
             try:
                 _leave_others(self._orders, answers)
-                bind()
+                die_with_parent()
                 os.write(up, _answer(lambda: prepare() and None))
-                bind()
+                die_with_parent()
                 while which := os.read(down, 1):
                     os.write(up, _answer(functions[which[0]]))
             finally:
@@ -306,7 +306,7 @@ class Stand:
         self._answers.close()
         bounded_waits.reap(self.pid, bounded_waits.KILLED)
 
-    def __enter__(self) -> Stand:
+    def __enter__(self) -> PreparedProcess:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,14 +13,14 @@ import signal
 from nsedu.agent import first_process
 from nsedu.kernel import namespace_types, syscalls
 from nsedu.measurement.sampler import kernel_memory
-from nsedu.measurement.sampler.operations import able, descend, libc
+from nsedu.measurement.sampler.operations import continue_in_child, ensure_can_unshare, libc
 
 _SHARED = 0x100 | 0x400 | 17  # CLONE_VM | CLONE_FILES | SIGCHLD, <linux/sched.h>
 _STACK = 1024  # bytes
 _PAUSE = ctypes.cast(libc.pause, ctypes.c_void_p)
 
 
-def shelter(*types: str) -> None:
+def enter_pid_namespace(*types: str) -> None:
     """Move into new namespaces of these types and a PID namespace, as its first process.
 
     Should that one be killed, the kernel kills a crowd along with it (pid_namespaces(7)).
@@ -28,9 +28,9 @@ def shelter(*types: str) -> None:
     Raises:
         StepFailed: a step was refused.
     """
-    able()
+    ensure_can_unshare()
     _unshare(*types, "pid")
-    descend()
+    continue_in_child()
 
 
 def _unshare(*types: str) -> None:
@@ -42,7 +42,7 @@ def _unshare(*types: str) -> None:
             raise first_process.StepFailed(step, number, str(error.filename)) from None
 
 
-class Crowd:
+class ProcessPool:
     """Processes that stand by.  Their maker must be the first one of a PID namespace (`shelter`).
 
     Args:
@@ -99,9 +99,9 @@ def growth(name: str, count: int) -> list[tuple[str, float, int]]:
         StepFailed: the kernel refused a namespace.
         PermissionError: this is not root.
     """
-    crowd = Crowd(3 * count + 10)
+    crowd = ProcessPool(3 * count + 10)
     looks = []
-    back = kernel_memory.Back(kernel_memory.objects)
+    back = kernel_memory.MemoryBaseline(kernel_memory.objects)
     try:
         crowd.grow(count // 10 + 1, name)
         for kind in (None, "", name):

@@ -26,7 +26,7 @@ _PR_SET_TIMERSLACK = 29  # <linux/prctl.h>
 _EXITED, _FREED, _PID, _ERRNO = range(4)
 
 
-class Seat:
+class Slot:
     """A place for a process with namespaces of its own; the first one sits down at once.
 
     Args:
@@ -143,5 +143,5 @@ def late(name: str) -> first_process.StepFailed:
     return first_process.StepFailed(step, errno.ETIMEDOUT, "unshare(2)")
 
 
-taken: list[Seat] = []
+taken: list[Slot] = []
 """The seats of this process."""

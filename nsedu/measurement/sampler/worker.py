@@ -60,22 +60,22 @@ def main(question: str, repeat: int | None, budget: float | None, notebook: int,
         try:
             found = module.operations(stack)
         except Refused as refused:
-            return _say(refused.message)
+            return _send(refused.message)
         unmet = [entry for entry in found if isinstance(entry, Unmet)]
-        able, first = _tried([entry for entry in found if isinstance(entry, Operation)], unmet)
+        able, first = _warm_up([entry for entry in found if isinstance(entry, Operation)], unmet)
         if not able and (refusals := [e.reason for e in unmet if isinstance(e.reason, dict)]):
-            return _say(refusals[0])
+            return _send(refusals[0])
         rounds = repeat or module.ROUNDS
         parts = parts_of(rounds, getattr(module, "PARTS", PARTS))
         described = [(o.name, o.series, o.x, o.unit) for o in able]
         missing = [tuple(entry) for entry in unmet]
-        _say({"title": module.TITLE, "rounds": rounds, "parts": parts, "operations": described,
+        _send({"title": module.TITLE, "rounds": rounds, "parts": parts, "operations": described,
               "unmet": missing})  # fmt: skip
         if able:
             deadline = start + budget / parts if budget else None
             counts = getattr(module, "FIRST_COUNTS", False)
             own = rounds // parts + (part < rounds % parts)
-            _tell(rounds_of(able, own, deadline, [first] if counts else []))
+            _send_rounds(rounds_of(able, own, deadline, [first] if counts else []))
 
 
 @contextlib.contextmanager
@@ -98,12 +98,12 @@ def _end(*_: object) -> None:
     sys.exit(1)
 
 
-def _say(message: dict[str, Any]) -> None:
+def _send(message: dict[str, Any]) -> None:
     sys.stdout.buffer.write(packed(message))
     sys.stdout.buffer.flush()
 
 
-def _tried(
+def _warm_up(
     operations: list[Operation], unmet: list[Unmet]
 ) -> tuple[list[Operation], tuple[Sample, ...]]:
     """Take one sample of each, to warm the way; what is refused goes to the unmet."""
@@ -144,13 +144,13 @@ def rounds_of(
         yield tuple(samples[index] for index in range(len(operations)))
 
 
-def _tell(rounds: Iterator[tuple[Sample, ...]]) -> None:
+def _send_rounds(rounds: Iterator[tuple[Sample, ...]]) -> None:
     """Tell of the rounds now and then, not each time: who listens takes a processor, too."""
     taken: list[tuple[Sample, ...]] = []
     told = time.monotonic()
     for samples in rounds:
         taken.append(samples)
         if time.monotonic() > told + _SILENCE:
-            _say({"rounds": taken})
+            _send({"rounds": taken})
             taken, told = [], time.monotonic()
-    _say({"rounds": taken})
+    _send({"rounds": taken})

@@ -39,7 +39,7 @@ class Interpreter:
 
     @interrupts.whole
     def __init__(self, box: Sandbox) -> None:
-        box._require()
+        box.require_alive()
         self._who, self._box = repr(box), weakref.ref(box)
         self._cells = 0
         self.told = False  # whether an error has said that it ended
@@ -57,7 +57,7 @@ class Interpreter:
             )
         except OSError:
             self._requests.close()
-            raise agent_client.gone("start", self._who) from None
+            raise agent_client.peer_died("start", self._who) from None
         finally:
             os.close(null)
             theirs.close()
@@ -78,11 +78,11 @@ class Interpreter:
         box._inner.add(self)  # which closes it, too
 
     def _started(self, timeout: float) -> list[int]:
-        if not agent_client.wait(self._life.fileno(), timeout):
-            raise agent_client.no_answer("start", timeout, self._who)
+        if not agent_client.wait_readable(self._life.fileno(), timeout):
+            raise agent_client.timed_out("start", timeout, self._who)
         received = self._hear("started")
         if received is None:
-            raise agent_client.gone("start", self._who)
+            raise agent_client.peer_died("start", self._who)
         word, fields, fds = received
         if word == "failed":
             raise _explained(fields)
@@ -101,7 +101,7 @@ class Interpreter:
     @property
     def alive(self) -> bool:
         """Whether it can run a cell."""
-        return self._life.fileno() >= 0 and not agent_client.wait(self._life.fileno(), 0)
+        return self._life.fileno() >= 0 and not agent_client.wait_readable(self._life.fileno(), 0)
 
     @interrupts.whole
     def run(self, source: str, timeout: float, name: str = "%%inside -p") -> None:
@@ -145,7 +145,7 @@ class Interpreter:
         held = reply.dup()
         try:
             pipes[answer] = plain_data.collect(said, name)
-            process.gather(reply, pipes, timeout, name, self._who)
+            process.wait_and_collect(reply, pipes, timeout, name, self._who)
         except protocol.Wrong as wrong:
             self.close()
             raise self._distrust(wrong) from None
@@ -166,7 +166,8 @@ class Interpreter:
                 wire.send(self._life, {"kill": int(signal.SIGINT)}, [theirs])
             os.close(theirs)
             # The cell may end by itself meanwhile, and the signal must not meet the next one.
-            if not (agent_client.wait(reply.fileno(), _GRACE) and agent_client.wait(sent, _GRACE)):
+            ends = reply.fileno(), sent
+            if not all(agent_client.wait_readable(end, _GRACE) for end in ends):
                 self.close()
         finally:
             os.close(sent)
@@ -174,11 +175,11 @@ class Interpreter:
     def _ended(self) -> Exception:
         """The error for an interpreter that has ended, or whose sandbox has."""
         received = None
-        if agent_client.wait(self._life.fileno(), _GRACE):
+        if agent_client.wait_readable(self._life.fileno(), _GRACE):
             received = self._hear("exit")
         self.close()
         if received is None:
-            return agent_client.gone("start", f"the first process of {self._who}")
+            return agent_client.peer_died("start", f"the first process of {self._who}")
         word, fields, _ = received
         if word == "failed":
             return _explained(fields)
@@ -222,7 +223,7 @@ def of(box: Sandbox) -> Interpreter:
     Raises:
         NamespaceError: it could not be started, or the sandbox is closed or dead.
     """
-    box._require()
+    box.require_alive()
     found = _of_sandbox.get(box)
     if found is None or not found.alive:
         if found is not None and not found.told:

@@ -69,11 +69,11 @@ def run(
     try:
         if box is None:
             request = {"argv": argv}
-            status = unprivileged.Beside().execute(
+            status = unprivileged.Beside().run_function(
                 "notebook.cells.trace:main", request, sinks, timeout, name
             )
         else:
-            status = box._execute(name, {"op": "run", "argv": argv}, None, sinks, timeout)
+            status = box.execute(name, {"op": "run", "argv": argv}, None, sinks, timeout)
     finally:
         text = trace.decode(errors="replace")
         if text:

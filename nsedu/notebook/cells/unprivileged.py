@@ -48,13 +48,14 @@ class Beside(Runner):
         self._control = self._agent.socket
         self.root_uid = os.geteuid()
 
-    def _require(self) -> Beside:
+    def require_alive(self) -> Beside:
+        """This one: the agent that it is made with has just been asked for."""
         return self
 
     def __repr__(self) -> str:
         return "the agent"
 
-    def execute(
+    def run_function(
         self, program: str, request: dict[str, Any], sinks: list[Callable[[bytes], Any]],
         timeout: float | None, what: str,
     ) -> int:  # fmt: skip
@@ -87,7 +88,7 @@ class Beside(Runner):
         message = {"op": "run", "argv": argv}
         agent = self._agent.process.pid
         text = json.dumps({"path": [*sys.path, agent_client.ROOT], "agent": agent, **request})
-        return self._execute(what, message, text, sinks, timeout)
+        return self.execute(what, message, text, sinks, timeout)
 
 
 def become_ordinary(cells: Sequence[int] | None, streams: Sequence[int] = ()) -> None:
