@@ -22,7 +22,7 @@ from nsedu.suggestions import nearest
 
 if TYPE_CHECKING:
     from nsedu.draw.picture import Picture
-    from nsedu.observe.comparisons import View
+    from nsedu.observe.comparisons import Comparison
     from nsedu.observe.viewpoints import Place
 
 _ACCEPTED = (
@@ -184,7 +184,7 @@ def idmap(*who: Any) -> Picture:
     from nsedu.draw import idmap as drawing
     from nsedu.observe import id_maps
 
-    return drawing.idmap(id_maps.look(places(*who)), own=(os.geteuid(), os.getegid()))
+    return drawing.idmap(id_maps.read_id_maps(places(*who)), own=(os.geteuid(), os.getegid()))
 
 
 def clocks(*who: Any) -> Picture:
@@ -201,7 +201,7 @@ def clocks(*who: Any) -> Picture:
     from nsedu.draw import clocks as drawing
     from nsedu.observe import clocks as offsets
 
-    return drawing.clocks(offsets.look(places(*who)))
+    return drawing.clocks(offsets.read_clocks(places(*who)))
 
 
 @interrupts.whole
@@ -222,7 +222,7 @@ def ipc(*who: Any) -> Picture:
     from nsedu.draw import ipc as drawing
     from nsedu.observe import ipc as objects
 
-    return drawing.ipc(objects.look(places(*who)))
+    return drawing.ipc(objects.read_ipc(places(*who)))
 
 
 @interrupts.whole
@@ -292,7 +292,7 @@ def cgroup_tree(*who: Any) -> Picture:
     from nsedu.draw import cgroup_tree as drawing
     from nsedu.observe import cgroups
 
-    return drawing.cgroup_tree(cgroups.look(places(*who)))
+    return drawing.cgroup_tree(cgroups.read_cgroups(places(*who)))
 
 
 @interrupts.whole
@@ -446,7 +446,7 @@ def eyes(
     return drawing.eyes(looks[word]([here, *others], value))
 
 
-def _hostname(where: list[Place], value: Any) -> View:
+def _hostname(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     if value is not True:
@@ -454,26 +454,26 @@ def _hostname(where: list[Place], value: Any) -> View:
     return comparisons.hostname(where)
 
 
-def _pid(where: list[Place], value: Any) -> View:
+def _pid(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     return comparisons.process(where, place(value))
 
 
-def _uid(where: list[Place], value: Any) -> View:
+def _uid(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     _whole("uid", value, 0, 2**32 - 2)
     return comparisons.user(where, value)
 
 
-def _owner(where: list[Place], value: Any) -> View:
+def _owner(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     return comparisons.owner(where, _path("owner", value))
 
 
-def _mount(where: list[Place], value: Any) -> View:
+def _mount(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     path = _path("mount", value)
@@ -482,7 +482,7 @@ def _mount(where: list[Place], value: Any) -> View:
     return comparisons.mount(where, "/" + posixpath.normpath(path).lstrip("/"))
 
 
-def _clock(where: list[Place], value: Any) -> View:
+def _clock(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     if not isinstance(value, str) or value not in comparisons.CLOCKS:
@@ -492,7 +492,7 @@ def _clock(where: list[Place], value: Any) -> View:
     return comparisons.clock(where, value)
 
 
-def _port(where: list[Place], value: Any) -> View:
+def _port(where: list[Place], value: Any) -> Comparison:
     from nsedu.observe import comparisons
 
     _whole("port", value, 1, 65535)

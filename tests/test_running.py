@@ -230,7 +230,7 @@ def test_a_script_without_its_interpreter_is_explained(box: Sandbox, open_path: 
 
 def test_a_sandbox_that_another_thread_closes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox("uts") as box:
-        monkeypatch.setattr(box, "_require", box.close)  # after it was found to be open
+        monkeypatch.setattr(box, "require_alive", box.close)  # after it was found to be open
         with pytest.raises(NamespaceError, match="has ended"):
             box.run("true")
         with pytest.raises(NamespaceError, match="has ended"):

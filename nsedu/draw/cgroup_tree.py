@@ -21,7 +21,7 @@ from nsedu.draw.style import (
     tint,
 )
 from nsedu.draw.svg import Canvas, fit, measure
-from nsedu.observe.cgroups import View
+from nsedu.observe.cgroups import CgroupView
 from nsedu.printable import clean
 
 TITLE = "Control groups, and where each namespace has its root"
@@ -44,7 +44,7 @@ _COLOUR = okabe_ito["cgroup"]
 _STEP, _ROW, _CHIP = 24.0, 26.0, 20.0
 
 
-def cgroup_tree(view: View) -> Picture:
+def cgroup_tree(view: CgroupView) -> Picture:
     """The groups that processes are in, and for each namespace where its root is.
 
     Hierarchies with the same tree are drawn once, with the limits of all of them.

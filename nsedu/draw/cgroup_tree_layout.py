@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from nsedu.draw.labels import Letters
 from nsedu.observe.cgroup_limits import words
-from nsedu.observe.cgroups import Hierarchy, Member, View
+from nsedu.observe.cgroups import CgroupView, Hierarchy, Member
 
 YOURS, ABOVE, TOP, UNKNOWN = "yours", "…", "top", "?"
 
@@ -54,7 +54,7 @@ class Tree:
     seats: list[tuple[str, ...]]
 
 
-def trees(view: View, letters: Letters) -> list[Tree]:
+def trees(view: CgroupView, letters: Letters) -> list[Tree]:
     """The trees of a view; hierarchies whose trees look the same, but for limits, are one."""
     merged: dict[str, tuple[list[Hierarchy], Tree]] = {}
     for hierarchy in view.hierarchies:
@@ -102,7 +102,7 @@ def _any_limits(group: Group) -> bool:
 class _Names:
     """Calls the groups of one hierarchy by their names in a picture."""
 
-    def __init__(self, view: View, key: str, letters: Letters) -> None:
+    def __init__(self, view: CgroupView, key: str, letters: Letters) -> None:
         self.view, self.key, self.letters = view, key, letters
         self.own = view.own.get(key, "/")
 

@@ -10,7 +10,7 @@ from nsedu.draw.labels import Letters, columns, known, pad
 from nsedu.draw.matrix_cell import Cell, Cells
 from nsedu.draw.matrix_layout import Line, Sheet
 from nsedu.draw.picture import Picture
-from nsedu.draw.process_rows import Row, fold, gather, plant, processes_in, rows
+from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
 from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.kernel.namespace_types import CATALOGUE, LINKS, NAMES, TYPE_OF_LINK
@@ -72,7 +72,7 @@ class _Diff:
         self.before, self.after = before, after
         self.letters = Letters()
         for snapshot in (before, after):
-            order = rows(plant(snapshot.processes))
+            order = rows(build_trees(snapshot.processes))
             self.letters.meet_all(snapshot, (row.node.process for row in order))
         old, new = known(before), known(after)
         self.marks = {key: "−" for key in old - new} | {key: "+" for key in new - old}
@@ -80,8 +80,8 @@ class _Diff:
         union = after.processes | {
             pid: process for pid, process in before.processes.items() if pid not in after.processes
         }
-        roots = fold(plant(union), self._likeness)
-        self.rows = rows(gather(roots, self._unchanged, "… {} unchanged", least=2))
+        roots = merge_identical(build_trees(union), self._likeness)
+        self.rows = rows(collapse(roots, self._unchanged, "… {} unchanged", least=2))
 
     def picture(self) -> Picture:
         drawn = self.rows[:MOST_ROWS]

@@ -7,7 +7,7 @@ from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, RULE, SOFT_INK, TREE_LINE, okabe_ito, tint
 from nsedu.draw.svg import Canvas, fit, measure, wrap
 from nsedu.kernel.namespace_types import BY_NAME
-from nsedu.observe.comparisons import Sight, View
+from nsedu.observe.comparisons import Comparison, Observation
 from nsedu.printable import clean
 
 MOST = 40
@@ -20,7 +20,7 @@ ROW, LEADING = 40.0, 16.0
 SIGNS = {True: "=", False: "≠", None: "?"}
 
 
-def eyes(view: View) -> Picture:
+def eyes(view: Comparison) -> Picture:
     """What each place sees, a row each, the reader's own first.
 
     Args:
@@ -45,7 +45,7 @@ def eyes(view: View) -> Picture:
     return canvas.picture(title, text, WIDTH, y + 6)
 
 
-def _meanings(view: View) -> list[str]:
+def _meanings(view: Comparison) -> list[str]:
     """What the signs mean that stand in this picture."""
     signs = {sight.same for sight in view.sights[1:MOST]}
     kind = f"{BY_NAME[view.type].title} namespace"
@@ -58,7 +58,7 @@ def _meanings(view: View) -> list[str]:
     return [", ".join(words)] if words else []
 
 
-def _table(sights: tuple[Sight, ...]) -> list[str]:
+def _table(sights: tuple[Observation, ...]) -> list[str]:
     names = [shorten(clean(sight.name), 40) for sight in sights]
     told = [clean(sight.told) for sight in sights]
     widths = max(map(columns, names)), max(columns(t) for t in told)
@@ -71,7 +71,7 @@ def _table(sights: tuple[Sight, ...]) -> list[str]:
     return lines
 
 
-def _row(canvas: Canvas, y: float, sight: Sight, type: str, own: bool) -> float:
+def _row(canvas: Canvas, y: float, sight: Observation, type: str, own: bool) -> float:
     colour = okabe_ito[type]
     rule = wrap(clean(sight.rule), 12, ROOM) if sight.rule else []
     height = ROW + LEADING * len(rule) + (4 if rule else 0)

@@ -8,7 +8,7 @@ from nsedu.agent.lent_ids import is_yours
 from nsedu.draw.labels import Letters, call, identity, known, unread
 from nsedu.draw.nested_boxes import Box, Layout, cut, text_lines, walk
 from nsedu.draw.picture import Picture
-from nsedu.draw.process_rows import plant, rows
+from nsedu.draw.process_rows import build_trees, rows
 from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.kernel import namespace_types
@@ -79,7 +79,7 @@ class _Builder:
 
     def __init__(self, snapshot: Snapshot, kind: NsType) -> None:
         self.snapshot, self.kind = snapshot, kind
-        self.order = [row.node.process for row in rows(plant(snapshot.processes))]
+        self.order = [row.node.process for row in rows(build_trees(snapshot.processes))]
         self.letters = Letters()
         self.letters.meet_all(snapshot, self.order)
         missing = sorted(known(snapshot) - set(snapshot.namespaces))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nsedu.draw.labels import call, columns, pad, shorten, unread
 from nsedu.draw.picture import Picture
-from nsedu.draw.process_rows import plant, rows
+from nsedu.draw.process_rows import build_trees, rows
 from nsedu.draw.style import (
     INK,
     MARGIN,
@@ -58,7 +58,7 @@ def matrix(snapshot: Snapshot) -> Picture:
     Args:
         snapshot: what to draw.
     """
-    order = [row.node.process for row in rows(plant(snapshot.processes))]
+    order = [row.node.process for row in rows(build_trees(snapshot.processes))]
     # An older kernel has fewer than eight types.
     types = [t for t in CATALOGUE if any(t.name in process.links for process in order)]
     legible = [p for p in order if types and all(t.name in p.links for t in types)]

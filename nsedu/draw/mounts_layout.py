@@ -156,7 +156,7 @@ def _differing(tables: list[MountTable], chosen: list[list[Mount]]) -> list[list
                 seen_by.setdefault(number, set()).add(index)
     mixed = [key for key in everywhere if len(kinds[key]) > 1]
 
-    def dull(mount: Mount) -> bool:
+    def is_uninteresting(mount: Mount) -> bool:
         key = place(mount)
         if key not in everywhere or mount.propagation_type == "unbindable":
             return False
@@ -166,7 +166,7 @@ def _differing(tables: list[MountTable], chosen: list[list[Mount]]) -> list[list
         passes = any(len(seen_by[number]) > 1 for number in numbers)
         return len(mixed) > FEW and not passes
 
-    return [[mount for mount in mounts if not dull(mount)] for mounts in chosen]
+    return [[mount for mount in mounts if not is_uninteresting(mount)] for mounts in chosen]
 
 
 def _covered(table: MountTable) -> set[int]:

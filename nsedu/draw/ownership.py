@@ -12,7 +12,7 @@ from nsedu.agent.lent_ids import is_yours
 from nsedu.draw.labels import Letters, call, identity, known, pad, unread
 from nsedu.draw.nested_boxes import Box, Layout, cut, text_lines
 from nsedu.draw.picture import Picture
-from nsedu.draw.process_rows import plant, rows
+from nsedu.draw.process_rows import build_trees, rows
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, okabe_ito, tint
 from nsedu.draw.svg import Canvas, fit, measure
 from nsedu.kernel.namespace_types import NAMES
@@ -84,7 +84,7 @@ class _Look:
     """What the picture needs to know of a snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.order = [row.node.process for row in rows(plant(snapshot.processes))]
+        self.order = [row.node.process for row in rows(build_trees(snapshot.processes))]
         self.letters = Letters()
         self.letters.meet_all(snapshot, self.order)
         missing = sorted(known(snapshot) - set(snapshot.namespaces))

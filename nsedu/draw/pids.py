@@ -5,8 +5,8 @@ from __future__ import annotations
 from nsedu.draw import legend
 from nsedu.draw.labels import Letters, unread
 from nsedu.draw.picture import Picture
-from nsedu.draw.pids_layout import Line, Rung, Sheet, samples
-from nsedu.draw.process_rows import Row, fold, gather, plant, processes_in, rows
+from nsedu.draw.pids_layout import Line, PidCell, Sheet, samples
+from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
 from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.observe.pid_numbers import Number, numbers
@@ -33,13 +33,13 @@ def pids(snapshot: Snapshot) -> Picture:
     Args:
         snapshot: what to draw.
     """
-    found = rows(plant(snapshot.processes))
+    found = rows(build_trees(snapshot.processes))
     if len(found) > FEW_ROWS:
-        found = rows(fold([row.node for row in found if row.parent is None], _alike))
+        found = rows(merge_identical([row.node for row in found if row.parent is None], _alike))
     if len(found) > MANY_ROWS:
-        found = rows(fold([row.node for row in found if row.parent is None], _as_deep))
+        found = rows(merge_identical([row.node for row in found if row.parent is None], _as_deep))
     if len(found) > MANY_ROWS:
-        found = rows(gather([row.node for row in found if row.parent is None], _dull))
+        found = rows(collapse([row.node for row in found if row.parent is None], _dull))
     letters = _letters(snapshot, found[:MOST_ROWS])
     lines = _lines(snapshot, letters, found[:MOST_ROWS])
     notes = [*_notes(lines, found), *unread(snapshot)]
@@ -89,7 +89,7 @@ def _dull(row: Row) -> bool:
 def _lines(snapshot: Snapshot, letters: Letters, found: list[Row]) -> list[Line]:
     lines, outside = [], 0
     for row in found:
-        rungs: list[Rung] = []
+        rungs: list[PidCell] = []
         several = "…" if row.node.count > 1 else ""
         known: tuple[Number, ...] = numbers(snapshot, row.node.process)
         for level, (ns, pid) in enumerate(known):
@@ -102,7 +102,7 @@ def _lines(snapshot: Snapshot, letters: Letters, found: list[Row]) -> list[Line]
                     told = f"p{outside}{several}"
             own = level == len(known) - 1
             first = own and level > 0 and pid == 1 and not row.node.more
-            rungs.append(Rung(ns, letters.of("pid", ns), told, drawn, own, first))
+            rungs.append(PidCell(ns, letters.of("pid", ns), told, drawn, own, first))
         lines.append(Line(row, tuple(rungs)))
     return lines
 

@@ -21,7 +21,7 @@ ELIDED = -1
 """In place of a level: the column that stands for all levels that are left out."""
 
 
-class Rung(NamedTuple):
+class PidCell(NamedTuple):
     """A number, as it stands in a row.
 
     Attributes:
@@ -45,7 +45,7 @@ class Line(NamedTuple):
     """A row of the picture: its place in the forest, and its numbers by level."""
 
     row: Row
-    rungs: tuple[Rung, ...]
+    rungs: tuple[PidCell, ...]
 
 
 class Sheet:
@@ -97,7 +97,7 @@ class Sheet:
         return max(66.0, *(measure(number, SIZE, mono=True) + 42 for number in drawn))
 
     @staticmethod
-    def _rung(line: Line, level: int, levels: list[int]) -> Rung | None:
+    def _rung(line: Line, level: int, levels: list[int]) -> PidCell | None:
         """What a row has in the column of a level; of those left out, only its own number."""
         if level != ELIDED:
             return line.rungs[level] if level < len(line.rungs) else None
@@ -189,7 +189,7 @@ class Sheet:
                 canvas.text(x + width / 2, y, "…", SIZE, anchor="middle", fill=SOFT_INK)
 
 
-def draw_rung(canvas: Canvas, rung: Rung, x: float, y: float, width: float, row: float) -> None:
+def draw_rung(canvas: Canvas, rung: PidCell, x: float, y: float, width: float, row: float) -> None:
     """One number, with the letter of its namespace before it; a process's own is filled."""
     ink = INK
     if rung.own:
@@ -206,8 +206,8 @@ def samples(canvas: Canvas, y: float, sheet: Sheet) -> float:
     shown = [rung for line in sheet.lines for rung in line.rungs]
     x = float(MARGIN)
     for rung, meaning in (
-        (Rung(0, "B", "7", "7", True, False), "its own number, by getpid()"),
-        (Rung(0, "B", "1", "1", True, True), "with an edge: number 1, its namespace's init"),
+        (PidCell(0, "B", "7", "7", True, False), "its own number, by getpid()"),
+        (PidCell(0, "B", "1", "1", True, True), "with an edge: number 1, its namespace's init"),
     ):
         if any(one.own and one.first == rung.first for one in shown):
             taken = 74 + measure(meaning, 12) + 16

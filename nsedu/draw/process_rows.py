@@ -61,7 +61,7 @@ class Row(NamedTuple):
         return bars + ("└─ " if self.lasts[-1] else "├─ ") + self.node.label
 
 
-def plant(processes: Mapping[int, Process]) -> list[Node]:
+def build_trees(processes: Mapping[int, Process]) -> list[Node]:
     """The roots of the trees that the processes form, in the order given.
 
     Parents change while they are being read; where two processes are each below the other, the
@@ -97,7 +97,7 @@ def rows(roots: list[Node]) -> list[Row]:
     return found
 
 
-def fold(
+def merge_identical(
     roots: list[Node], key: Callable[[Process], Hashable] = lambda process: _links(process)
 ) -> list[Node]:
     """Draw siblings once that are alike, with all that is below them.
@@ -125,14 +125,17 @@ def fold(
     return merge(roots)
 
 
-def gather(
-    roots: list[Node], dull: Callable[[Row], bool], phrase: str = "… {} more", least: int = 3
+def collapse(
+    roots: list[Node],
+    is_uninteresting: Callable[[Row], bool],
+    phrase: str = "… {} more",
+    least: int = 3,
 ) -> list[Node]:
     """Draw in one row, for each parent, what below it is not worth rows of its own.
 
     Args:
         roots: the forest; its nodes are changed.
-        dull: whether a row alone is not worth it; with all below it so, it goes.
+        is_uninteresting: whether a row alone is not worth it; with all below it so, it goes.
         phrase: the name of such a row, with a place for the number of processes.
         least: how many rows it must replace.
     """
@@ -152,7 +155,7 @@ def gather(
     for row in reversed(order):
         node = row.node
         height[id(node)] = 1 + sum(height[id(child)] for child in node.children)
-        goes[id(node)] = dull(row) and all(goes[id(child)] for child in node.children)
+        goes[id(node)] = is_uninteresting(row) and all(goes[id(child)] for child in node.children)
         weight[id(node)] = node.count * (1 + sum(weight[id(child)] for child in node.children))
     for row in order:
         if not goes[id(row.node)]:

@@ -38,7 +38,7 @@ def topology(networks: Sequence[Network], link_local: bool = False) -> Picture:
     groups = _groups(networks) if len(networks) > MANY else [[network] for network in networks]
     shown = groups[:MOST_BOXES]
     left_out = [network for group in groups[MOST_BOXES:] for network in group]
-    tell = _Teller(networks, letters, groups, link_local)
+    tell = _Formatter(networks, letters, groups, link_local)
     boxes = [tell.box(group) for group in shown]
     cables = list(tell.cables(boxes))
 
@@ -95,7 +95,7 @@ def _groups(networks: Sequence[Network]) -> list[list[Network]]:
     return list(groups.values())
 
 
-class _Teller:
+class _Formatter:
     """Words for networks that are drawn together."""
 
     def __init__(

@@ -82,7 +82,7 @@ def wanted(box: Box) -> float:
     return max([*widths, *heads]) + 2 * PAD + HANG + 2
 
 
-class Placed:
+class PlacedBox:
     """A box whose lines are broken for a width in px; its corner `x`, `y` is set later.
 
     Attributes:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST
 from nsedu.draw.svg import Canvas
-from nsedu.draw.topology_box import Box, Placed, wanted
+from nsedu.draw.topology_box import Box, PlacedBox, wanted
 
 GAP, BETWEEN = 66.0, 18.0
 """Between columns, where the cables run; and between boxes of a column."""
@@ -54,7 +54,7 @@ def draw(
     width = max(560.0, across + 2 * MARGIN)
     canvas = Canvas()
     bottom = _stack(blocks, places, canvas.heading(title, below, width) + 4)
-    ways = [_way(cable, places) for cable in cables]
+    ways = [_cable_path(cable, places) for cable in cables]
     for cable, way in zip(cables, ways, strict=True):  # below the boxes, should one be in the way
         _draw_cable(canvas, cable, way)
     for place in places.values():
@@ -116,7 +116,7 @@ def _distances(start: int, near: dict[int, list[int]]) -> dict[int, int]:
     return found
 
 
-def _placed(blocks: list[_Block]) -> tuple[dict[int, Placed], float]:
+def _placed(blocks: list[_Block]) -> tuple[dict[int, PlacedBox], float]:
     """Every box with its lines broken for the width of its column; and the width of all."""
     many = max((len(block.columns) for block in blocks), default=1)
     room = (WIDEST - 2 * MARGIN - (many - 1) * GAP) / many
@@ -132,13 +132,13 @@ def _placed(blocks: list[_Block]) -> tuple[dict[int, Placed], float]:
     for block in blocks:
         for index, column in enumerate(block.columns):
             for box in column:
-                places[box.key] = place = Placed(box, widths[index])
+                places[box.key] = place = PlacedBox(box, widths[index])
                 place.column = index
                 place.x = MARGIN + sum(widths[:index]) + index * GAP
     return places, sum(widths) + (many - 1) * GAP
 
 
-def _stack(blocks: list[_Block], places: dict[int, Placed], y: float) -> float:
+def _stack(blocks: list[_Block], places: dict[int, PlacedBox], y: float) -> float:
     """Put block below block; returns the y below all."""
     for block in blocks:
         columns = [[places[box.key] for box in column] for column in block.columns]
@@ -152,7 +152,7 @@ def _stack(blocks: list[_Block], places: dict[int, Placed], y: float) -> float:
     return y - BETWEEN if blocks else y
 
 
-def _way(cable: Cable, places: dict[int, Placed]) -> list[tuple[float, float]]:
+def _cable_path(cable: Cable, places: dict[int, PlacedBox]) -> list[tuple[float, float]]:
     """The four points of the curve that a cable takes."""
     ends = sorted((places[key].column, places[key].port(row), key) for key, row in cable.ends)
     (column, y, key), (to_column, to_y, to_key) = ends

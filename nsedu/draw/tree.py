@@ -6,7 +6,7 @@ from nsedu.draw import legend, matrix_cell
 from nsedu.draw.labels import Letters, unread
 from nsedu.draw.matrix_layout import Line, Sheet, text_rows
 from nsedu.draw.picture import Picture
-from nsedu.draw.process_rows import Row, fold, gather, plant, processes_in, rows
+from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
 from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.observe.records import Snapshot
@@ -27,12 +27,12 @@ def tree(snapshot: Snapshot) -> Picture:
     Args:
         snapshot: what to draw.
     """
-    roots = plant(snapshot.processes)
+    roots = build_trees(snapshot.processes)
     letters = Letters()
     letters.meet_all(snapshot, (row.node.process for row in rows(roots)))
-    found = rows(fold(roots))
+    found = rows(merge_identical(roots))
     if len(found) > MANY_ROWS:
-        found = rows(gather([row.node for row in found if row.parent is None], _dull))
+        found = rows(collapse([row.node for row in found if row.parent is None], _dull))
     maker = matrix_cell.Cells(letters, snapshot.processes.values())
     lines = [
         Line(row, maker.row(row.node.process, row.parent.process if row.parent else None))

@@ -184,11 +184,11 @@ def _short_form(snapshot: Snapshot) -> str:
 def text_form(snapshot: Snapshot) -> str:
     """The process tree, then a line for each namespace type: how many processes each has."""
     from nsedu.draw.labels import Letters
-    from nsedu.draw.process_rows import plant, rows
+    from nsedu.draw.process_rows import build_trees, rows
     from nsedu.draw.tree import tree
 
     letters = Letters()
-    letters.meet_all(snapshot, (row.node.process for row in rows(plant(snapshot.processes))))
+    letters.meet_all(snapshot, (row.node.process for row in rows(build_trees(snapshot.processes))))
     lines = [tree(snapshot).text, "how many processes each namespace has"]
     for type in NAMES:
         counts = Counter(process.links.get(type) for process in snapshot.processes.values())

@@ -14,40 +14,40 @@ from nsedu.kernel import syscalls
 from nsedu.kernel.mountinfo import namespace_mounts
 from nsedu.kernel.namespace_files import Key, open_file, parse_link
 from nsedu.kernel.procfs import VANISHED, read
-from nsedu.observe.mount_namespace_reader import Scout
-from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.mount_namespace_reader import MountNamespaceReader
+from nsedu.observe.namespace_graph import NamespaceGraph
 from nsedu.observe.records import Process
 
 
-def look(discovery: Discovery, processes: Iterable[Process], everywhere: bool) -> None:
+def add_bind_mounts(graph: NamespaceGraph, processes: Iterable[Process], everywhere: bool) -> None:
     """Find the namespaces that mounts keep alive.
 
     Args:
-        discovery: what takes note of them, and of what may not be read.
+        graph: what takes note of them, and of what may not be read.
         processes: the processes through which to look into their mount namespaces; threads that
-            have one of their own stand in ``discovery.seers`` already.
+            have one of their own stand in ``graph.processes_by_mount_ns`` already.
         everywhere: whether to ask the kernel for mount namespaces that nothing else led to.
     """
     for process in processes:
         if "mnt" in process.links:
             here = f"/proc/{process.pid}"
-            discovery.seers.setdefault(process.links["mnt"], []).append(here)
-    mounts = _Mounts(discovery)
+            graph.processes_by_mount_ns.setdefault(process.links["mnt"], []).append(here)
+    mounts = _Mounts(graph)
     try:
-        for ns in list(discovery.seers):
+        for ns in list(graph.processes_by_mount_ns):
             mounts.seen(ns)
         mounts.held_by_descriptors()
         mounts.visit()
         if everywhere:
-            mounts.kernels_list()
+            mounts.scan_kernel_list()
     finally:
         mounts.scout.close()
 
 
 class _Mounts:
-    def __init__(self, discovery: Discovery) -> None:
-        self.discovery = discovery
-        self.scout = Scout()
+    def __init__(self, graph: NamespaceGraph) -> None:
+        self.graph = graph
+        self.scout = MountNamespaceReader()
         self.noted: set[Key] = set()
         self.todo: list[tuple[int, Key]] = []  # open mount namespaces that no process is in
 
@@ -60,7 +60,7 @@ class _Mounts:
             except VANISHED:
                 continue
             except OSError:
-                self.discovery.miss("mount tables that the reader may not read")
+                self.graph.count_unreadable("mount tables that the reader may not read")
                 continue
             pid = int(here.split("/")[2])
             for mount in namespace_mounts(table):
@@ -72,7 +72,7 @@ class _Mounts:
         # A process sees the mounts below its root directory; one whose root is that of the
         # namespace sees them all.
         by_root: dict[str, str] = {}
-        for here in self.discovery.seers[ns]:
+        for here in self.graph.processes_by_mount_ns[ns]:
             try:
                 root = os.readlink(f"{here}/root")
             except VANISHED:
@@ -88,8 +88,10 @@ class _Mounts:
         key = parse_link(os.fsencode(root))
         if key is None:
             return
-        self.discovery.pin(key, "bind", pid, detail)
-        if self.discovery.climbed(key) and (key[0] != "mnt" or key[1] in self.discovery.seers):
+        self.graph.pin(key, "bind", pid, detail)
+        if self.graph.is_known(key) and (
+            key[0] != "mnt" or key[1] in self.graph.processes_by_mount_ns
+        ):
             return
         try:
             fd = open_file(path, key)
@@ -98,18 +100,18 @@ class _Mounts:
                 return
             covered = error.errno in (errno.ESTALE, errno.ENOENT)
             why = "covered by another mount" if covered else "that the reader may not open"
-            self.discovery.miss(f"mounted namespace files {why}")
+            self.graph.count_unreadable(f"mounted namespace files {why}")
             return
         try:
-            self.discovery.climb(fd, key)
+            self.graph.query_parents(fd, key)
             self._note(fd, key)
         finally:
             os.close(fd)
 
     def held_by_descriptors(self) -> None:
         """Note the mount namespaces that open descriptors led to."""
-        for key, found in self.discovery.found.items():
-            if key[0] != "mnt" or key[1] in self.discovery.seers or key in self.noted:
+        for key, found in self.graph.found.items():
+            if key[0] != "mnt" or key[1] in self.graph.processes_by_mount_ns or key in self.noted:
                 continue
             for pin in found.pins:
                 if pin.kind != "fd":
@@ -122,7 +124,7 @@ class _Mounts:
                 os.close(fd)
                 break
 
-    def kernels_list(self) -> None:
+    def scan_kernel_list(self) -> None:
         """Ask the kernel for the mount namespaces before and after ours."""
         for step in (syscalls.ns_mnt_get_prev, syscalls.ns_mnt_get_next):
             fd = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -132,13 +134,15 @@ class _Mounts:
                     os.close(fd)
                     fd = following
                     key = ("mnt", os.fstat(fd).st_ino)
-                    self.discovery.climb(fd, key)
-                    self.discovery.listed.add(key)
+                    self.graph.query_parents(fd, key)
+                    self.graph.listed.add(key)
                     self._note(fd, key)
                     self.visit()
             except OSError as error:
                 if error.errno == errno.EPERM:
-                    self.discovery.miss("the kernel's list of mount namespaces, which is for root")
+                    self.graph.count_unreadable(
+                        "the kernel's list of mount namespaces, which is for root"
+                    )
                     return
                 if error.errno not in (errno.ENOENT, errno.ENOTTY):  # its end; an old kernel
                     raise
@@ -147,7 +151,11 @@ class _Mounts:
 
     def _note(self, fd: int, key: Key) -> None:
         """Remember a mount namespace to look into, unless a process lets us see it."""
-        if key[0] == "mnt" and key not in self.noted and key[1] not in self.discovery.seers:
+        if (
+            key[0] == "mnt"
+            and key not in self.noted
+            and key[1] not in self.graph.processes_by_mount_ns
+        ):
             self.noted.add(key)
             self.todo.append((os.dup(fd), key))
 
@@ -170,7 +178,9 @@ class _Mounts:
                 path = f"/proc/self/fd/{mounted}" if mounted >= 0 else ""
                 self._bound(root, path, None, f"mnt:[{key[1]}]{target}")
         except OSError as error:
-            self.discovery.miss(f"mount namespaces without a process ({error.strerror or error})")
+            self.graph.count_unreadable(
+                f"mount namespaces without a process ({error.strerror or error})"
+            )
         finally:
             if owner >= 0:
                 os.close(owner)

@@ -70,7 +70,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class View:
+class CgroupView:
     """What a look finds.
 
     Attributes:
@@ -139,7 +139,7 @@ def root_of(outside: str, inside: str) -> str | None:
     return outside.removesuffix(inside.rstrip("/")) or "/"
 
 
-def look(members: list[Place], proc: str = "/proc") -> View:
+def read_cgroups(members: list[Place], proc: str = "/proc") -> CgroupView:
     """Look at processes from outside, and from inside their cgroup namespaces.
 
     Args:
@@ -175,11 +175,13 @@ def look(members: list[Place], proc: str = "/proc") -> View:
         Member(one.name, one.pid, spaces[one.pid], outside[one.pid], inside.get(one.pid))
         for one in members
     )
-    view = View(everywhere, own, ns, found, roots, _makers(everywhere, outside, own), {}, closed)
+    view = CgroupView(
+        everywhere, own, ns, found, roots, _makers(everywhere, outside, own), {}, closed
+    )
     return replace(view, limits=_limits(view))
 
 
-def _limits(view: View) -> dict[tuple[str, str], Limits]:
+def _limits(view: CgroupView) -> dict[tuple[str, str], Limits]:
     """The limits of the groups made for sandboxes that a view shows."""
     spaces = {member.ns for member in view.members}
     shown = [(key, path) for member in view.members for key, path in member.outside.items()]

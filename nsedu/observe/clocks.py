@@ -49,7 +49,7 @@ def parse_offsets(text: str) -> dict[str, int]:
     return found
 
 
-def look(places: Iterable[Place]) -> list[TimeNamespace]:
+def read_clocks(places: Iterable[Place]) -> list[TimeNamespace]:
     """The time namespaces of these processes, in their order; the reader's own comes first if met.
 
     The file tells of the namespace in which a process's *children* will be born.  That is the

@@ -32,7 +32,7 @@ _UNMAPPED = "it has no number in the id map there, so it looks like nobody (user
 _NO_MAP = "no id map has been written there yet, so everyone looks like this (user_namespaces(7))"
 
 
-class Sight(NamedTuple):
+class Observation(NamedTuple):
     """What is seen from one place.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sight(NamedTuple):
     rule: str = ""
 
 
-class View(NamedTuple):
+class Comparison(NamedTuple):
     """One thing seen from several places.
 
     Attributes:
@@ -63,12 +63,12 @@ class View(NamedTuple):
 
     title: str
     type: str
-    sights: tuple[Sight, ...]
+    sights: tuple[Observation, ...]
     how: str
     note: str = ""
 
 
-def hostname(places: Sequence[Place]) -> View:
+def hostname(places: Sequence[Place]) -> Comparison:
     """The host name."""
     found = questions.answers([place.pid for place in places], "uts", "name")
     sights = []
@@ -76,12 +76,12 @@ def hostname(places: Sequence[Place]) -> View:
         same, name = _same(place, "uts"), answer.get("value", "")
         told = "yours" if name == found[0]["value"] else name
         rule = "a name of its own, and as yet the same" if told == "yours" and not same else ""
-        sights.append(_refused(place, answer) or Sight(place.name, same, told, told, rule))
+        sights.append(_refused(place, answer) or Observation(place.name, same, told, told, rule))
     how = "uname(2), called in each place, tells the name in the caller's UTS namespace"
-    return View("The host name", "uts", tuple(sights), f"{how} (uts_namespaces(7))")
+    return Comparison("The host name", "uts", tuple(sights), f"{how} (uts_namespaces(7))")
 
 
-def process(places: Sequence[Place], whom: Place) -> View:
+def process(places: Sequence[Place], whom: Place) -> Comparison:
     """The number of a process."""
     sights, how = [], "the ioctl NS_GET_PID_IN_PIDNS translates it (ioctl_nsfs(2))"
     for place in places:
@@ -102,12 +102,12 @@ def process(places: Sequence[Place], whom: Place) -> View:
             os.close(file)
         if number is None:
             rule = "it lives neither in this PID namespace nor below it (pid_namespaces(7))"
-            sights.append(Sight(place.name, same, "no such process", "no such process", rule))
+            sights.append(Observation(place.name, same, "no such process", "no such process", rule))
         else:
             told = "p1" if same else str(number)
-            sights.append(Sight(place.name, same, told, str(number)))
+            sights.append(Observation(place.name, same, told, str(number)))
     note = "p1: its number out here, which is another each time"
-    return View(f"The process number of {whom.name}", "pid", tuple(sights), how, note)
+    return Comparison(f"The process number of {whom.name}", "pid", tuple(sights), how, note)
 
 
 def _by_nspid(whom: Place, ns: int) -> int | None:
@@ -116,7 +116,7 @@ def _by_nspid(whom: Place, ns: int) -> int | None:
     return next((number.pid for number in known if number.ns == ns), None)
 
 
-def user(places: Sequence[Place], uid: int) -> View:
+def user(places: Sequence[Place], uid: int) -> Comparison:
     """A user id.
 
     Raises:
@@ -131,10 +131,10 @@ def user(places: Sequence[Place], uid: int) -> View:
         )
     title = "Your user id" if uid == os.geteuid() else f"The user id {uid}"
     how = "sent with a message into each place: the kernel translates it for the receiver"
-    return View(title, "user", _ids(places, found), f"{how} (unix(7), SCM_CREDENTIALS)")
+    return Comparison(title, "user", _ids(places, found), f"{how} (unix(7), SCM_CREDENTIALS)")
 
 
-def owner(places: Sequence[Place], path: str) -> View:
+def owner(places: Sequence[Place], path: str) -> Comparison:
     """The owner of a file, which is opened here and then looked at from each place.
 
     Raises:
@@ -147,10 +147,12 @@ def owner(places: Sequence[Place], path: str) -> View:
         os.close(file)
     name = os.path.basename(path.rstrip("/")) or path
     how = "one open file, and fstat(2) in each place: it answers in the numbers of who asks"
-    return View(f"The owner of {name}", "user", _ids(places, found), f"{how} (user_namespaces(7))")
+    return Comparison(
+        f"The owner of {name}", "user", _ids(places, found), f"{how} (user_namespaces(7))"
+    )
 
 
-def _ids(places: Sequence[Place], found: Sequence[dict[str, Any]]) -> tuple[Sight, ...]:
+def _ids(places: Sequence[Place], found: Sequence[dict[str, Any]]) -> tuple[Observation, ...]:
     sights, own = [], os.geteuid()
     for place, answer in zip(places, found, strict=True):
         same, value = _same(place, "user"), answer.get("value")
@@ -159,7 +161,9 @@ def _ids(places: Sequence[Place], found: Sequence[dict[str, Any]]) -> tuple[Sigh
             told = "yours"
         elif value == id_maps.OVERFLOW_ID:
             rule = _why_overflow(place)
-        sights.append(_refused(place, answer) or Sight(place.name, same, told, str(value), rule))
+        sights.append(
+            _refused(place, answer) or Observation(place.name, same, told, str(value), rule)
+        )
     return tuple(sights)
 
 
@@ -174,7 +178,7 @@ def _why_overflow(place: Place) -> str:
     return "" if mapped else _UNMAPPED
 
 
-def clock(places: Sequence[Place], name: str) -> View:
+def clock(places: Sequence[Place], name: str) -> Comparison:
     """A clock, as far as it is ahead of the reader's."""
     found = questions.answers([place.pid for place in places], "time", "clock", CLOCKS[name])
     sights = []
@@ -184,14 +188,14 @@ def clock(places: Sequence[Place], name: str) -> View:
             continue
         ahead = round(answer["value"] - answer["outside"], 2)
         told = "yours" if ahead == 0 else clocks.words(round(ahead * clocks.SECOND))
-        sights.append(Sight(place.name, _same(place, "time"), told, told))
+        sights.append(Observation(place.name, _same(place, "time"), told, told))
     how = "clock_gettime(2), called in each place"
     if name == "realtime":
         how += "; this clock is in no time namespace"
-    return View(f"The {name} clock", "time", tuple(sights), f"{how} (time_namespaces(7))")
+    return Comparison(f"The {name} clock", "time", tuple(sights), f"{how} (time_namespaces(7))")
 
 
-def mount(places: Sequence[Place], path: str) -> View:
+def mount(places: Sequence[Place], path: str) -> Comparison:
     """What is mounted at a path."""
     sights, met = [], dict[str, str]()
     for place in places:
@@ -205,9 +209,9 @@ def mount(places: Sequence[Place], path: str) -> View:
         if top is not None:
             rule = f"the same file system as for {met[top.device]}" if top.device in met else ""
             met.setdefault(top.device, place.name)
-        sights.append(Sight(place.name, _same(place, "mnt"), told, told, rule))
+        sights.append(Observation(place.name, _same(place, "mnt"), told, told, rule))
     how = "each place's own mount table, /proc/PID/mountinfo (proc_pid_mountinfo(5))"
-    return View(f"The mount at {path}", "mnt", tuple(sights), how)
+    return Comparison(f"The mount at {path}", "mnt", tuple(sights), how)
 
 
 def _topmost(table: Sequence[Mount], path: str) -> Mount | None:
@@ -222,7 +226,7 @@ def _mounted(top: Mount) -> str:
     return f"{top.fstype}{source}" + (f"[{top.root}]" if top.root != "/" else "")
 
 
-def port(places: Sequence[Place], number: int) -> View:
+def port(places: Sequence[Place], number: int) -> Comparison:
     """A TCP port: whether somebody listens there, and at which addresses."""
     sights = []
     for place in places:
@@ -233,9 +237,9 @@ def port(places: Sequence[Place], number: int) -> View:
             continue
         told = "somebody listens" if at else "nobody listens"
         rule = f"at {', '.join(at)}" if at else ""
-        sights.append(Sight(place.name, _same(place, "net"), told, told, rule))
+        sights.append(Observation(place.name, _same(place, "net"), told, told, rule))
     how = "the sockets of each place's network namespace, /proc/PID/net/tcp (proc_pid_net(5))"
-    return View(f"TCP port {number}", "net", tuple(sights), how)
+    return Comparison(f"TCP port {number}", "net", tuple(sights), how)
 
 
 def _listeners(place: Place, table: str, port: int) -> list[str]:
@@ -272,16 +276,16 @@ def _same(place: Place, link: str) -> bool | None:
         return None
 
 
-def _refused(place: Place, answer: dict[str, Any]) -> Sight | None:
+def _refused(place: Place, answer: dict[str, Any]) -> Observation | None:
     return _unseen(place, answer["errno"]) if "errno" in answer else None
 
 
-def _unseen(place: Place, number: int | None) -> Sight:
+def _unseen(place: Place, number: int | None) -> Observation:
     if number in (errno.ESRCH, errno.ENOENT, errno.EINVAL) and not _lives(place.pid):
         raise ValueError(f"there is no process {place.pid} any more; it has ended.") from None
     said = f"cannot be asked from here ({errno.errorcode.get(number or 0, number)})"
     rule = "to go there takes CAP_SYS_ADMIN where that namespace belongs (setns(2))"
-    return Sight(place.name, None, said, said, rule)
+    return Observation(place.name, None, said, said, rule)
 
 
 def _lives(pid: int) -> bool:

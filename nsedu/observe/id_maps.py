@@ -28,7 +28,7 @@ class IdMaps(NamedTuple):
     setgroups: str
 
 
-def look(places: list[Place]) -> list[IdMaps]:
+def read_id_maps(places: list[Place]) -> list[IdMaps]:
     """Read the maps of each place, in the calling process's own user namespace.
 
     Args:

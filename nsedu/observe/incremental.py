@@ -20,7 +20,7 @@ from nsedu.errors.namespace_error import own_pid
 from nsedu.kernel import interrupts
 from nsedu.kernel.procfs import VANISHED, parse_stat, read
 from nsedu.observe import proc_options
-from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.namespace_graph import NamespaceGraph
 from nsedu.observe.proc_options import HIDDEN
 from nsedu.observe.process_scan import MAY_NOT, scan
 from nsedu.observe.records import Process, Snapshot
@@ -52,7 +52,7 @@ class Watch:
         check_scope(scope)
         self.scope = scope
         self.started: dict[int, bytes] = {}
-        self._discovery = Discovery()
+        self._discovery = NamespaceGraph()
         self._listed: dict[int, int] = {}  # pid → inode number of its directory
         self._parents: dict[int, int] = {}  # of everyone in sight, whether in scope or not
         self._processes: dict[int, Process] = {}

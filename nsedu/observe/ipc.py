@@ -72,7 +72,7 @@ class IpcLook(NamedTuple):
     reader: int
 
 
-def look(places: Iterable[Place]) -> IpcLook:
+def read_ipc(places: Iterable[Place]) -> IpcLook:
     """Look into the IPC namespaces of some places.
 
     The look changes nothing that others could notice.  What may not be seen is said: an ordinary

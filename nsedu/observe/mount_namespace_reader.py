@@ -32,7 +32,7 @@ MOST_MOUNTS = 100_000  # in a namespace: what the sysctl fs.mount-max allows at 
 PATIENCE = 10  # seconds; a dead network file system on the way must not stop the look for ever
 
 
-class Scout:
+class MountNamespaceReader:
     """The reader's side: starts the helper when it is first needed."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """The growing knowledge of one look: namespaces, their relations, and what keeps each alive.
 
-Discovery is a worklist: whatever way a namespace is found (a link, a descriptor, a mount), it is
-climbed at once: its owner and its parent are asked for, then theirs, until nothing is new.  That is
-how namespaces without a process are found.
+It works off a list: whatever way a namespace is found (a link, a descriptor, a mount), its owner
+and its parent are asked for at once, then theirs, until nothing is new.  That is how namespaces
+without a process are found.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from nsedu.observe.records import Namespace, Pin, Process
 INITIAL: frozenset[Key] = frozenset({("user", 0xEFFFFFFD), ("pid", 0xEFFFFFFC)})
 
 
-class Found:
+class Node:
     """What is known so far of one namespace."""
 
-    __slots__ = ("climbed", "id", "members", "missed", "netnsid", "owner", "parent", "pins", "uid")
+    __slots__ = ("id", "is_known", "members", "missed", "netnsid", "owner", "parent", "pins", "uid")
 
     def __init__(self) -> None:
-        self.climbed = False
+        self.is_known = False
         self.id: int | None = None
         self.netnsid: int | None = None
         self.parent: int | None = None
@@ -48,14 +48,15 @@ class Group:
         self.pids: list[int] = []
 
 
-class Discovery:
+class NamespaceGraph:
     """All that one look has found.
 
     Attributes:
-        found: by (type, inode number), in order of discovery.
+        found: by (type, inode number), in order of graph.
         unread: what could not be read: reason → how many.
-        groups: by the texts of their links, once all these have been climbed.
-        seers: mount namespace → the /proc directories of processes and threads that are in it.
+        groups: by the texts of their links, once all these are known.
+        processes_by_mount_ns: mount namespace → the /proc directories of the processes and threads
+            that are in it.
         listed: the mount namespaces that the kernel's own list shows, whatever keeps them.
 
     Args:
@@ -64,19 +65,19 @@ class Discovery:
 
     def __init__(self, netnsid: Callable[[int], int | None] = lambda fd: None) -> None:
         self._netnsid = netnsid
-        self.found: dict[Key, Found] = {}
+        self.found: dict[Key, Node] = {}
         self.unread: dict[str, int] = {}
         self.groups: dict[tuple[bytes, ...], Group] = {}
-        self.seers: dict[int, list[str]] = {}
+        self.processes_by_mount_ns: dict[int, list[str]] = {}
         self.listed: set[Key] = set()
         self._all_groups: list[Group] = []
 
-    def miss(self, reason: str) -> None:
+    def count_unreadable(self, reason: str) -> None:
         """Count something that could not be read."""
         self.unread[reason] = self.unread.get(reason, 0) + 1
 
-    def meet(self, texts: tuple[bytes, ...], directory: int) -> Group:
-        """The group of the processes with these links, whose namespaces are noted and climbed.
+    def add_group(self, texts: tuple[bytes, ...], directory: int) -> Group:
+        """The group of the processes with these links, whose namespaces are noted and looked up.
 
         Args:
             texts: the links in the order of `LINKS`; b"" for one that does not exist.
@@ -91,51 +92,51 @@ class Discovery:
         self._all_groups.append(group)
         # All of them must be tried; if one failed, because the process has just ended or moved on,
         # the next process with these links gets another group and another try.
-        climbed = [
-            self.meet_link(link, (TYPE_OF_LINK[link], ns), directory) for link, ns in links.items()
+        is_known = [
+            self.add_link(link, (TYPE_OF_LINK[link], ns), directory) for link, ns in links.items()
         ]
-        if all(climbed):
+        if all(is_known):
             self.groups[texts] = group
         return group
 
-    def climbed(self, key: Key) -> bool:
+    def is_known(self, key: Key) -> bool:
         """Whether a namespace has been asked for its parent and owner already."""
-        return key in self.found and self.found[key].climbed
+        return key in self.found and self.found[key].is_known
 
-    def meet_link(self, link: str, key: Key, directory: int) -> bool:
+    def add_link(self, link: str, key: Key, directory: int) -> bool:
         """Climb a namespace by a link of an open /proc/PID/ns, unless that was done before.
 
         Returns:
-            Whether it is climbed now; False when the process has ended or moved on.
+            Whether it is known now; False when the process has ended or moved on.
         """
-        return self.climbed(key) or self._climb(open_link, link, key, directory)
+        return self.is_known(key) or self._climb(open_link, link, key, directory)
 
-    def meet_file(self, path: str, key: Key) -> bool:
+    def add_file(self, path: str, key: Key) -> bool:
         """Climb a namespace by any other path to it, unless that was done before.
 
         Returns:
-            Whether it is climbed now; False when the path no longer leads there.
+            Whether it is known now; False when the path no longer leads there.
         """
-        return self.climbed(key) or self._climb(open_file, path, key)
+        return self.is_known(key) or self._climb(open_file, path, key)
 
     def _climb(self, opener: Callable[..., int], path: str, key: Key, *directory: int) -> bool:
-        self.found.setdefault(key, Found())
+        self.found.setdefault(key, Node())
         try:
             fd = opener(path, key, *directory)
         except OSError:
             return False
         try:
-            self.climb(fd, key)
+            self.query_parents(fd, key)
             return True
         finally:
             os.close(fd)
 
-    def climb(self, fd: int, key: Key) -> None:
+    def query_parents(self, fd: int, key: Key) -> None:
         """Ask an open namespace file for its parent and owner, and those for theirs."""
-        found = self.found.setdefault(key, Found())
-        if found.climbed:
+        found = self.found.setdefault(key, Node())
+        if found.is_known:
             return
-        found.climbed = True  # before asking, since user namespaces own one another in a chain
+        found.is_known = True  # before asking, since user namespaces own one another in a chain
         found.id = id_of(fd)
         kind = key[0]
         if kind == "user":
@@ -158,19 +159,19 @@ class Discovery:
                 reason = "parents and owners outside the reader's own namespaces"
             else:
                 return None
-            self.miss(reason)
+            self.count_unreadable(reason)
             self.found[key].missed.append(reason)
             return None
         try:
             ns = os.fstat(other).st_ino
-            self.climb(other, (kind, ns))
+            self.query_parents(other, (kind, ns))
             return ns
         finally:
             os.close(other)
 
     def pin(self, key: Key, kind: str, pid: int | None, detail: str) -> None:
         """Take note of one thing that keeps a namespace alive."""
-        self.found.setdefault(key, Found()).pins.append(Pin(kind, pid, detail))
+        self.found.setdefault(key, Node()).pins.append(Pin(kind, pid, detail))
 
     def only(self, processes: Iterable[Process]) -> None:
         """Keep what these processes tell and forget the rest, as if only they had been read.
@@ -205,7 +206,7 @@ class Discovery:
         self.unread = {}
         for found in self.found.values():
             for reason in found.missed:
-                self.miss(reason)
+                self.count_unreadable(reason)
 
     def namespaces(self, order: list[int]) -> dict[Key, Namespace]:
         """Everything found, as records.

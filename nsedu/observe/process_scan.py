@@ -22,7 +22,7 @@ from nsedu.kernel.procfs import (
     parse_stat,
     read,
 )
-from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.namespace_graph import NamespaceGraph
 from nsedu.observe.proc_options import HIDDEN
 from nsedu.observe.records import Process
 from nsedu.sandbox.process_labels import own_role, roles
@@ -33,21 +33,21 @@ _NAMES = [link.encode() for link in LINKS]
 
 
 def scan(
-    pids: Iterable[int], discovery: Discovery, started: dict[int, bytes] | None = None
+    pids: Iterable[int], graph: NamespaceGraph, started: dict[int, bytes] | None = None
 ) -> dict[int, Process]:
-    """Read processes into records, and their links into ``discovery``.
+    """Read processes into records, and their links into ``graph``.
 
     A process that ends meanwhile is left out.
 
     Args:
         pids: the processes to read.
-        discovery: what takes note of namespaces, and of what may not be read.
+        graph: what takes note of namespaces, and of what may not be read.
         started: where to note when each was born, as its stat file has it: a pid is used again,
             but not with the same start time.
     """
     processes: dict[int, Process] = {}
     home = _pid_namespace_of_proc()
-    groups = discovery.groups
+    groups = graph.groups
     open_, read_, readlink, stat, close = os.open, os.read, os.readlink, os.stat, os.close
     for pid in pids:
         try:
@@ -55,13 +55,13 @@ def scan(
         except VANISHED:
             continue
         except PermissionError:
-            discovery.miss(HIDDEN)
+            graph.count_unreadable(HIDDEN)
             continue
         try:
             try:
                 texts = tuple([readlink(name, dir_fd=directory) for name in _NAMES])
             except OSError:
-                texts = _link_by_link(directory, discovery)
+                texts = _link_by_link(directory, graph)
             fd = open_(b"../stat", READ, dir_fd=directory)
             try:
                 name, ppid, flags, threads, start, zombie = parse_stat(read_(fd, 1024))
@@ -80,7 +80,7 @@ def scan(
                 if len(line) == 4096:
                     line = read(b"../cmdline", directory)
                 command = parse_command(line)
-            group = groups.get(texts) or discovery.meet(texts, directory)
+            group = groups.get(texts) or graph.add_group(texts, directory)
             links = group.links
             if links.get("pid") == home:
                 nspid: tuple[int, ...] = (pid,)
@@ -101,7 +101,7 @@ def scan(
     return processes
 
 
-def _link_by_link(directory: int, discovery: Discovery) -> tuple[bytes, ...]:
+def _link_by_link(directory: int, graph: NamespaceGraph) -> tuple[bytes, ...]:
     # A process that has ended but was not waited for has few links left, one that unshared pid has
     # no pid_for_children before its first child, and an old kernel lacks some types.
     texts = []
@@ -112,7 +112,7 @@ def _link_by_link(directory: int, discovery: Discovery) -> tuple[bytes, ...]:
             texts.append(b"")
         except PermissionError:
             read(b"../stat", directory)  # of one that has vanished they say EACCES, this says ESRCH
-            discovery.miss(MAY_NOT)
+            graph.count_unreadable(MAY_NOT)
             return (b"",) * len(_NAMES)
     return tuple(texts)
 

@@ -10,7 +10,7 @@ from nsedu.kernel import syscalls
 from nsedu.kernel.namespace_files import key_of_descriptor, parse_link
 from nsedu.kernel.namespace_types import LINKS
 from nsedu.kernel.procfs import DIRECTORY, VANISHED, is_ending, read
-from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.namespace_graph import NamespaceGraph
 from nsedu.observe.records import Process
 
 MAY_NOT = "threads and open files of a process that the reader may not inspect"
@@ -22,30 +22,30 @@ _SOCKET_LISTS = {"unix": 6, "tcp": 9, "tcp6": 9, "udp": 9, "udp6": 9, "raw": 9, 
                  "netlink": 9, "packet": 8}  # fmt: skip
 
 
-def look(discovery: Discovery, processes: Iterable[Process]) -> None:
+def add_references(graph: NamespaceGraph, processes: Iterable[Process]) -> None:
     """Find what the threads, descriptors and sockets of these processes keep alive."""
     processes = list(processes)
-    sockets = _Sockets(discovery, processes)
+    sockets = _Sockets(graph, processes)
     for process in processes:
         if not process.links:
-            discovery.miss(MAY_NOT)
+            graph.count_unreadable(MAY_NOT)
             continue
         try:
-            numbers, found = _open_files(discovery, process)
+            numbers, found = _open_files(graph, process)
             if process.threads > 1:
-                found += _threads(discovery, process, numbers)
+                found += _threads(graph, process, numbers)
             if found:
-                sockets.look(process, found)
+                sockets.add(process, found)
         except VANISHED:
             continue
         except PermissionError:  # its user has changed meanwhile, or it is ending
             if not is_ending(process.pid):
-                discovery.miss(MAY_NOT)
+                graph.count_unreadable(MAY_NOT)
 
 
-def _open_files(discovery: Discovery, process: Process) -> tuple[list[str], list[tuple[str, str]]]:
+def _open_files(graph: NamespaceGraph, process: Process) -> tuple[list[str], list[tuple[str, str]]]:
     try:
-        return _descriptors(discovery, process.pid, f"/proc/{process.pid}/fd")
+        return _descriptors(graph, process.pid, f"/proc/{process.pid}/fd")
     except PermissionError:
         if "mnt" in process.links:
             raise
@@ -53,7 +53,7 @@ def _open_files(discovery: Discovery, process: Process) -> tuple[list[str], list
 
 
 def _descriptors(
-    discovery: Discovery, pid: int, path: str
+    graph: NamespaceGraph, pid: int, path: str
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Note the open namespace files; returns all numbers in use, and sockets as (number, link)."""
     directory = os.open(path, _LISTABLE)
@@ -69,8 +69,8 @@ def _descriptors(
             if text.startswith("socket:"):
                 sockets.append((number, text))
             elif (key := key_of_descriptor(os.fsencode(text), number, directory)) is not None:
-                discovery.meet_file(f"{path}/{number}", key)
-                discovery.pin(key, "fd", pid, number)
+                graph.add_file(f"{path}/{number}", key)
+                graph.pin(key, "fd", pid, number)
             elif text.endswith("/net/tun"):  # no socket, but there is one inside
                 sockets.append((number, ""))
         return numbers, sockets
@@ -78,24 +78,24 @@ def _descriptors(
         os.close(directory)
 
 
-def _threads(discovery: Discovery, process: Process, numbers: list[str]) -> list[tuple[str, str]]:
+def _threads(graph: NamespaceGraph, process: Process, numbers: list[str]) -> list[tuple[str, str]]:
     sockets: list[tuple[str, str]] = []
     for thread in os.listdir(f"/proc/{process.pid}/task"):
         if int(thread) == process.pid:
             continue
         here = f"/proc/{process.pid}/task/{thread}"
         try:
-            _links_of_thread(discovery, process, thread, here)
+            _links_of_thread(graph, process, thread, here)
             # Threads share one table, unless one gave it up (CLONE_FILES of unshare(2)) or the
             # first thread has ended; then the numbers in use tell them apart.
             if os.listdir(f"{here}/fd") != numbers:
-                sockets += _descriptors(discovery, process.pid, f"{here}/fd")[1]
+                sockets += _descriptors(graph, process.pid, f"{here}/fd")[1]
         except VANISHED:
             continue
     return sockets
 
 
-def _links_of_thread(discovery: Discovery, process: Process, thread: str, here: str) -> None:
+def _links_of_thread(graph: NamespaceGraph, process: Process, thread: str, here: str) -> None:
     directory = os.open(f"{here}/ns", DIRECTORY)
     try:
         for link in LINKS:
@@ -106,9 +106,9 @@ def _links_of_thread(discovery: Discovery, process: Process, thread: str, here: 
             if key is None or process.links.get(link) == key[1]:
                 continue
             if link == "mnt":
-                discovery.seers.setdefault(key[1], []).append(here)
-            discovery.meet_link(link, key, directory)
-            discovery.pin(key, "thread", process.pid, thread)
+                graph.processes_by_mount_ns.setdefault(key[1], []).append(here)
+            graph.add_link(link, key, directory)
+            graph.pin(key, "thread", process.pid, thread)
     finally:
         os.close(directory)
 
@@ -116,16 +116,18 @@ def _links_of_thread(discovery: Discovery, process: Process, thread: str, here: 
 class _Sockets:
     """A socket stays in the network namespace it was made in, wherever its holder goes."""
 
-    def __init__(self, discovery: Discovery, processes: list[Process]) -> None:
-        self.discovery = discovery
+    def __init__(self, graph: NamespaceGraph, processes: list[Process]) -> None:
+        self.graph = graph
         self.homes: dict[str, int | None] = {}  # by link text, which has the socket's inode in it
         self.lists: dict[int, set[bytes]] = {}
         self.nets = {p.links["net"]: p.pid for p in reversed(processes) if "net" in p.links}
         self.reachable = os.readlink("/proc/self") == str(os.getpid())
 
-    def look(self, process: Process, sockets: list[tuple[str, str]]) -> None:
+    def add(self, process: Process, sockets: list[tuple[str, str]]) -> None:
         if not self.reachable:
-            self.discovery.miss("sockets, since this /proc is that of another pid namespace")
+            self.graph.count_unreadable(
+                "sockets, since this /proc is that of another pid namespace"
+            )
             return
         try:
             pidfd = os.pidfd_open(process.pid)
@@ -138,7 +140,7 @@ class _Sockets:
                     self.homes[name] = self._home(process, pidfd, int(number), text)
                 home = self.homes[name]
                 if home is not None and home != process.links.get("net"):
-                    self.discovery.pin(("net", home), "socket", process.pid, number)
+                    self.graph.pin(("net", home), "socket", process.pid, number)
         finally:
             os.close(pidfd)
 
@@ -149,7 +151,7 @@ class _Sockets:
             copy = syscalls.pidfd_getfd(pidfd, number)
             home = syscalls.socket_netns(copy)
             ns = os.fstat(home).st_ino
-            self.discovery.climb(home, ("net", ns))
+            self.graph.query_parents(home, ("net", ns))
             return ns
         except OSError as error:
             if error.errno in (errno.EBADF, errno.ESRCH):  # closed or gone meanwhile
@@ -158,7 +160,9 @@ class _Sockets:
             # user owns. But whoever is in a network namespace may read what sockets it has.
             listed = self._listed_in(process.links.get("net"), text[8:-1].encode())
             if listed is None:
-                self.discovery.miss("network namespaces of sockets that the reader may not ask")
+                self.graph.count_unreadable(
+                    "network namespaces of sockets that the reader may not ask"
+                )
             return listed
         finally:
             for fd in (copy, home):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from nsedu.errors.namespace_error import another_proc, own_pid
 from nsedu.kernel import interrupts, procfs
 from nsedu.observe import proc_options
-from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.namespace_graph import NamespaceGraph
 from nsedu.observe.process_scan import scan
 from nsedu.observe.records import Process, Snapshot
 from nsedu.sandbox.process_labels import roles, unseen
@@ -75,19 +75,21 @@ def _look(scope: str | int, deep: bool) -> Snapshot:
             pids = procfs.family(own_pid() if scope == "mine" else int(scope))
         pids = [pid for pid in pids if pid not in unseen]
         if not deep:
-            discovery = Discovery()
-            processes = tree_order(scan(pids, discovery))
+            graph = NamespaceGraph()
+            processes = tree_order(scan(pids, graph))
         else:
             from nsedu.kernel import netnsid
             from nsedu.observe import bind_mounts, references
 
             with netnsid.asking() as answer:
-                discovery = Discovery(answer)
-                processes = tree_order(scan(pids, discovery))
-                references.look(discovery, processes.values())
-                bind_mounts.look(discovery, processes.values(), everywhere=scope == "machine")
-        namespaces = discovery.namespaces(list(processes))
-        unread = dict.fromkeys(proc_options.unseen(), 0) | discovery.unread
+                graph = NamespaceGraph(answer)
+                processes = tree_order(scan(pids, graph))
+                references.add_references(graph, processes.values())
+                bind_mounts.add_bind_mounts(
+                    graph, processes.values(), everywhere=scope == "machine"
+                )
+        namespaces = graph.namespaces(list(processes))
+        unread = dict.fromkeys(proc_options.unseen(), 0) | graph.unread
         return Snapshot(processes, namespaces, str(scope), bool(deep), unread)
 
 

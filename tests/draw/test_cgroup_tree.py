@@ -7,7 +7,7 @@ from hand_made import lines, parsed, texts
 
 from nsedu.draw.cgroup_tree import cgroup_tree
 from nsedu.observe.cgroup_limits import Limits
-from nsedu.observe.cgroups import Hierarchy, Member, View
+from nsedu.observe.cgroups import CgroupView, Hierarchy, Member
 
 OURS = 4026531835
 
@@ -24,7 +24,7 @@ def member(name: str, ns: int | None, inside: str | None, outside: str, keys: li
     return Member(name, 1, ns, dict.fromkeys(keys, outside), seen)
 
 
-def plain(own: str, hierarchies: tuple[Hierarchy, ...] = V2) -> View:
+def plain(own: str, hierarchies: tuple[Hierarchy, ...] = V2) -> CgroupView:
     """The notebook and two sandboxes in its group, each with a namespace of its own."""
     keys = [hierarchy.key for hierarchy in hierarchies]
     members = [member("this notebook", OURS, own, own, keys)]
@@ -32,7 +32,7 @@ def plain(own: str, hierarchies: tuple[Hierarchy, ...] = V2) -> View:
                 for n, name in enumerate(("web", "db"), 1)]  # fmt: skip
     roots = {(OURS + n, key): own for n in (1, 2) for key in keys}
     roots |= {(OURS, key): "/" for key in keys}
-    return View(hierarchies, dict.fromkeys(keys, own), OURS, tuple(members), roots)
+    return CgroupView(hierarchies, dict.fromkeys(keys, own), OURS, tuple(members), roots)
 
 
 SENSE = """
@@ -64,7 +64,7 @@ def test_the_text_is_the_same_wherever_the_notebook_is(
     assert str(cgroup_tree(plain(own, hierarchies))) == PLAIN
 
 
-def limited(own: str = "/me") -> View:
+def limited(own: str = "/me") -> CgroupView:
     """Version 1: a sandbox with limits on pids and memory, and a guest in its namespace."""
     hierarchies = (*v1("memory", "pids", "name=systemd"),)
     group = f"{own.rstrip('/')}/nsedu-1-1"
@@ -82,7 +82,7 @@ def limited(own: str = "/me") -> View:
         ("pids", group): Limits(pids_max=5, pids_now=1, pids_refused=7),
     }
     makers = {"nsedu-1-1": 'sandbox "web"'}
-    return View(hierarchies, everywhere, OURS, members, roots, makers, limits)
+    return CgroupView(hierarchies, everywhere, OURS, members, roots, makers, limits)
 
 
 def test_hierarchies_with_the_same_tree_are_drawn_once_with_the_limits_of_all() -> None:
@@ -111,7 +111,7 @@ yours · root of B · this notebook, sandbox "web", sandbox "guest"
 
 
 def test_a_group_beside_ones_own_hangs_below_what_they_share() -> None:
-    view = View(
+    view = CgroupView(
         V2,
         {"": "/user.slice/mine"},
         OURS,
@@ -149,19 +149,19 @@ def test_the_way_from_the_top_to_the_notebook_is_told_nowhere() -> None:
 
 def test_what_nobody_could_look_at_from_inside_is_said() -> None:
     members = (member("sshd", None, None, "/", [""]),)
-    picture = cgroup_tree(View(V2, {"": "/"}, OURS, members, unread=1))
+    picture = cgroup_tree(CgroupView(V2, {"": "/"}, OURS, members, unread=1))
     assert "sshd     ?       ?     ?       yours" in str(picture)
     assert str(picture).endswith("could not enter to look from inside: 1, shown as ?")
     assert "could not enter to look from inside: 1, shown as ?" in texts(picture)
 
 
 def test_a_machine_without_control_groups_is_said_to_be_one() -> None:
-    picture = cgroup_tree(View((), {}, None, ()))
+    picture = cgroup_tree(CgroupView((), {}, None, ()))
     assert "this process is in no control group" in str(picture)
     parsed(picture)
 
 
-def many(number: int) -> View:
+def many(number: int) -> CgroupView:
     members = [member("this notebook", OURS, "/", "/", ["pids"])]
     makers, limits, roots = {}, {}, {}
     for n in range(1, number + 1):
@@ -169,7 +169,7 @@ def many(number: int) -> View:
         members.append(member(f'sandbox "box{n}"', OURS + n, "/", path, ["pids"]))
         makers[path[1:]], roots[OURS + n, "pids"] = f'sandbox "box{n}"', path
         limits["pids", path] = Limits(pids_max=5 if n != 4 else 6, pids_now=1)
-    return View(v1("pids"), {"pids": "/"}, OURS, tuple(members), roots, makers, limits)
+    return CgroupView(v1("pids"), {"pids": "/"}, OURS, tuple(members), roots, makers, limits)
 
 
 def test_many_groups_that_are_alike_are_drawn_once_with_their_number() -> None:
@@ -189,7 +189,7 @@ def test_many_groups_that_are_alike_are_drawn_once_with_their_number() -> None:
 def test_many_groups_that_differ_are_cut_and_counted() -> None:
     view = many(200)
     limits = {key: Limits(pids_max=n, pids_now=1) for n, key in enumerate(view.limits, 2)}
-    picture = cgroup_tree(View(*list(vars(view).values())[:6], limits))
+    picture = cgroup_tree(CgroupView(*list(vars(view).values())[:6], limits))
     assert "… 161 more groups, not drawn" in str(picture)
     assert "… 161 more groups, not drawn" in texts(picture)
 
@@ -203,7 +203,7 @@ def test_a_picture_fits_into_a_notebook(number: int) -> None:
 
 def test_a_hostile_name_harms_neither_line_nor_drawing() -> None:
     members = (member("a\n<b>&", OURS, "/", "/x\x1b[2J/y", [""]),)
-    picture = cgroup_tree(View(V2, {"": "/"}, OURS, members))
+    picture = cgroup_tree(CgroupView(V2, {"": "/"}, OURS, members))
     parsed(picture)
     assert "\x1b" not in str(picture)
     assert r"a\n<b>&" in str(picture)

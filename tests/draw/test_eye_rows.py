@@ -5,16 +5,20 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from nsedu.draw.eyes import MOST, eyes
-from nsedu.observe.comparisons import Sight, View
+from nsedu.observe.comparisons import Comparison, Observation
 
-HOME = Sight("this notebook", True, "p1", "4711")
-LAB = Sight('sandbox "lab"', False, "1", "1")
-FAR = Sight('sandbox "far"', False, "no such process", "no such process", "it lives elsewhere")
-CLOSED = Sight("sshd", None, "cannot be asked", "cannot be asked")
+HOME = Observation("this notebook", True, "p1", "4711")
+LAB = Observation('sandbox "lab"', False, "1", "1")
+FAR = Observation(
+    'sandbox "far"', False, "no such process", "no such process", "it lives elsewhere"
+)
+CLOSED = Observation("sshd", None, "cannot be asked", "cannot be asked")
 
 
-def view(*sights: Sight) -> View:
-    return View("The process number of lab", "pid", sights, "an ioctl tells it", "p1: another")
+def view(*sights: Observation) -> Comparison:
+    return Comparison(
+        "The process number of lab", "pid", sights, "an ioctl tells it", "p1: another"
+    )
 
 
 def test_the_text_twin_says_who_sees_what_and_why() -> None:

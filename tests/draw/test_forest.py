@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsedu.draw.process_rows import Row, fold, gather, plant, processes_in, rows
+from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
 from nsedu.observe.records import Process
 
 # Any parents at all: strangers, oneself, and one another in a circle.
@@ -28,7 +28,7 @@ def is_b(row: Row) -> bool:
 @settings(deadline=None)
 @given(crowds)
 def test_every_process_has_one_row_below_its_parent(crowd: dict[int, Process]):
-    found = rows(plant(crowd))
+    found = rows(build_trees(crowd))
     assert sorted(row.node.process.pid for row in found) == sorted(crowd)
     assert all(row.parent.process.pid == row.node.process.ppid for row in found if row.parent)
 
@@ -36,19 +36,19 @@ def test_every_process_has_one_row_below_its_parent(crowd: dict[int, Process]):
 @settings(deadline=None)
 @given(crowds)
 def test_folded_rows_stand_for_every_process(crowd: dict[int, Process]):
-    assert processes_in(rows(fold(plant(crowd)))) == len(crowd)
+    assert processes_in(rows(merge_identical(build_trees(crowd)))) == len(crowd)
 
 
 @settings(deadline=None)
 @given(crowds)
 def test_gathered_rows_stand_for_every_process(crowd: dict[int, Process]):
-    assert processes_in(rows(gather(fold(plant(crowd)), is_b))) == len(crowd)
+    assert processes_in(rows(collapse(merge_identical(build_trees(crowd)), is_b))) == len(crowd)
 
 
 @settings(deadline=None)
 @given(crowds)
 def test_gathering_hides_nothing_but_what_is_dull(crowd: dict[int, Process]):
-    kept = [row for row in rows(gather(plant(crowd), is_b)) if not row.node.more]
+    kept = [row for row in rows(collapse(build_trees(crowd), is_b)) if not row.node.more]
     assert sum(not is_b(row) for row in kept) == sum(p.name == "a" for p in crowd.values())
 
 
@@ -56,7 +56,7 @@ def test_what_is_alike_is_folded_from_the_leaves_up():
     crowd = {1: Process(1, 0, "init")}
     for pid in range(2, 42, 2):
         crowd |= {pid: Process(pid, 1, "bash"), pid + 1: Process(pid + 1, pid, "sleep")}
-    assert [row.label for row in rows(fold(plant(crowd)))] == [
+    assert [row.label for row in rows(merge_identical(build_trees(crowd)))] == [
         "[init]",
         "└─ [bash] × 20",
         "   └─ [sleep]",

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from nsedu import Sandbox
 from nsedu.observe.cgroup_limits import Limits
 from nsedu.observe.cgroups import (
+    CgroupView,
     Hierarchy,
     Member,
-    View,
     counters,
     directories,
     hierarchies,
     kind,
-    look,
     parse_cgroup,
+    read_cgroups,
     root_of,
 )
 from nsedu.observe.viewpoints import Place, places
@@ -98,7 +98,7 @@ def test_a_machine_without_control_groups_has_no_hierarchy(tree: Tree) -> None:
         (tree.proc / process / "cgroup").unlink()
     assert hierarchies(proc) == ()
     assert kind(()) == "none"
-    assert look([Place("it", 7)], proc).members[0].outside == {}
+    assert read_cgroups([Place("it", 7)], proc).members[0].outside == {}
 
 
 def test_a_hierarchy_that_is_not_mounted_has_no_directories(tree: Tree) -> None:
@@ -161,7 +161,7 @@ def test_a_colon_in_a_path_stays_in_it() -> None:
 
 def test_a_made_up_version_two_tree_is_looked_at_like_a_live_one(tree: Tree) -> None:
     tree.v2("/user.slice", "pids")
-    view = look([Place("it", 7)], tree.written())
+    view = read_cgroups([Place("it", 7)], tree.written())
     assert view.own == {"": "/user.slice"}
     assert view.members == (Member("it", 7, 4026531835, {"": "/user.slice"}, {"": "/user.slice"}),)
     assert view.roots == {(4026531835, ""): "/"}
@@ -170,7 +170,7 @@ def test_a_made_up_version_two_tree_is_looked_at_like_a_live_one(tree: Tree) -> 
 def test_a_process_that_has_ended_is_refused(tree: Tree) -> None:
     tree.v2("/", "")
     with pytest.raises(ValueError, match=r"process 8 \(it\) has ended"):
-        look([Place("it", 8)], tree.written())
+        read_cgroups([Place("it", 8)], tree.written())
 
 
 # On the running kernel
@@ -207,7 +207,7 @@ def test_the_view_is_what_processes_inside_and_outside_read() -> None:
     def check(plan: list[tuple[str, Any]]) -> None:
         boxes = [Sandbox(type, limits=limits) for type, limits in plan]
         try:
-            view = look(places(*boxes))
+            view = read_cgroups(places(*boxes))
             assert view.unread == 0
             for box, member in zip(boxes, view.members, strict=True):
                 assert member.outside == outside(box.pid)
@@ -267,7 +267,7 @@ def test_limits_and_counters_are_what_the_files_of_the_group_say() -> None:
         where = directories(box)
         assert (found.pids_max, found.memory_max, found.cpu_cores) == (20, 1 << 26, 0.5)
         assert found.pids_now == int((where["pids"] / "pids.current").read_text())
-        view = look(places(box))
+        view = read_cgroups(places(box))
         assert {limits.pids_max for limits in view.limits.values()} >= {20}
         assert set(view.makers.values()) == {'sandbox "' + box.name + '"'}
 
@@ -275,7 +275,7 @@ def test_limits_and_counters_are_what_the_files_of_the_group_say() -> None:
 @pytest.mark.needs("userns", "cgroup", "cgroup-write")
 def test_a_guest_is_in_the_namespace_but_not_in_the_group() -> None:
     with Sandbox("cgroup", limits={"pids": 20}) as box, Sandbox(join=box) as guest:
-        view = look(places(guest))
+        view = read_cgroups(places(guest))
         (member,) = view.members
         key = next(h.key for h in view.hierarchies if "pids" in h.controllers)
         assert member.inside is not None
@@ -296,5 +296,5 @@ def test_what_is_no_process_is_refused(wrong: Any) -> None:
 
 
 def test_a_view_without_anyone_is_empty() -> None:
-    view = look([])
-    assert isinstance(view, View) and view.members == () and view.limits == {}
+    view = read_cgroups([])
+    assert isinstance(view, CgroupView) and view.members == () and view.limits == {}

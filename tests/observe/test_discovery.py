@@ -12,7 +12,7 @@ import pytest
 from nsedu.kernel.namespace_files import open_file, parse_link
 from nsedu.kernel.namespace_types import LINKS, NAMES
 from nsedu.kernel.procfs import DIRECTORY
-from nsedu.observe.namespace_graph import Discovery
+from nsedu.observe.namespace_graph import NamespaceGraph
 
 
 @pytest.fixture
@@ -48,22 +48,22 @@ def test_other_links_are_no_namespaces(text: bytes) -> None:
 
 
 def test_processes_with_the_same_links_are_one_group(ns_directory: int) -> None:
-    discovery = Discovery()
-    group = discovery.meet(texts(), ns_directory)
-    assert discovery.groups[texts()] is group
+    graph = NamespaceGraph()
+    group = graph.add_group(texts(), ns_directory)
+    assert graph.groups[texts()] is group
 
 
 def test_a_process_that_moved_on_meanwhile_is_tried_again_with_the_next(ns_directory: int) -> None:
-    discovery = Discovery()
+    graph = NamespaceGraph()
     stale = (b"mnt:[1]", *texts()[1:])
-    discovery.meet(stale, ns_directory)
-    assert stale not in discovery.groups
+    graph.add_group(stale, ns_directory)
+    assert stale not in graph.groups
 
 
 def test_what_a_process_took_with_it_meanwhile_is_left_out(ns_directory: int) -> None:
-    discovery = Discovery()
-    discovery.meet(texts(), ns_directory)  # and it ended before the rest of it was read
-    assert discovery.namespaces([]) == {}
+    graph = NamespaceGraph()
+    graph.add_group(texts(), ns_directory)  # and it ended before the rest of it was read
+    assert graph.namespaces([]) == {}
 
 
 def test_a_path_that_leads_elsewhere_by_now_is_not_opened(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import nsedu
 from nsedu import Sandbox
 from nsedu.kernel import ipc_syscalls
 from nsedu.kernel.ipc_syscalls import IPC_CREAT
-from nsedu.observe.ipc import IpcNamespace, look
+from nsedu.observe.ipc import IpcNamespace, read_ipc
 from nsedu.observe.viewpoints import Place, places
 from ordinary_user import Learner
 
@@ -92,7 +92,7 @@ def test_it_sees_what_ipcs_sees_inside(worlds: list[tuple[Made, dict[str, int]]]
         boxes = [stack.enter_context(Sandbox("ipc", "mnt")) for _ in worlds]
         for box, world in zip(boxes, worlds, strict=True):
             box.call(make, *world)
-        seen = look(places(*boxes))
+        seen = read_ipc(places(*boxes))
         for box, world, space in zip(boxes, worlds, seen.namespaces, strict=True):
             assert space.ns == box.namespaces["ipc"].ns
             assert by_us(space) == by_ipcs(box)
@@ -111,7 +111,7 @@ def mars() -> Iterator[Sandbox]:
 
 def test_places_in_one_namespace_are_told_together(mars: Sandbox) -> None:
     with Sandbox(join=mars, name="guest") as guest, Sandbox("ipc", name="venus") as venus:
-        spaces = look(places(mars, venus, guest)).namespaces
+        spaces = read_ipc(places(mars, venus, guest)).namespaces
     assert [space.places for space in spaces] == [
         ('sandbox "mars"', 'sandbox "guest"'),
         ('sandbox "venus"',),
@@ -122,7 +122,7 @@ def test_places_in_one_namespace_are_told_together(mars: Sandbox) -> None:
 def test_an_inner_user_namespace_is_no_obstacle(mars: Sandbox) -> None:
     """The namespace belongs to an outer one, in which the place itself has no say."""
     with mars.sandbox("user") as inner:
-        (space,) = look(places(inner)).namespaces
+        (space,) = read_ipc(places(inner)).namespaces
     assert [one.name for one in space.objects] == ["0x00000001", "/jobs"]
     assert {one.uid for one in space.objects} == {mars.root_uid}
 
@@ -135,7 +135,7 @@ def test_who_is_not_mapped_is_nobody() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        (space,) = look(places(process.pid)).namespaces
+        (space,) = read_ipc(places(process.pid)).namespaces
         process.kill()
     uid = os.geteuid()
     assert [one.uid for one in space.objects] == [uid if uid == 0 else 65534]
@@ -148,21 +148,21 @@ def test_a_look_leaves_nothing_behind_and_changes_no_mount(mars: Sandbox) -> Non
         ).read()
 
     before = state()
-    look(places(mars, os.getpid()))
+    read_ipc(places(mars, os.getpid()))
     assert state() == before
 
 
 def test_a_place_that_has_gone_is_said_to_be_unread(mars: Sandbox) -> None:
-    seen = look([Place("gone", 2**22 + 1), *places(mars)])
+    seen = read_ipc([Place("gone", 2**22 + 1), *places(mars)])
     assert seen.unread == ("gone",)
     assert len(seen.namespaces) == 1
 
 
 def test_an_ordinary_user_is_told_what_he_may_not_see(learner: Learner) -> None:
     code = (
-        "import os; from nsedu.observe.ipc import look\n"
+        "import os; from nsedu.observe.ipc import read_ipc\n"
         "from nsedu.observe.viewpoints import Place\n"
-        "seen = look([Place('me', os.getpid()), Place('init', 1)])\n"
+        "seen = read_ipc([Place('me', os.getpid()), Place('init', 1)])\n"
         "print(seen.namespaces[0].refused, seen.namespaces[0].queues_refused, seen.unread)"
     )
     done = learner.run_python(code)
@@ -170,7 +170,7 @@ def test_an_ordinary_user_is_told_what_he_may_not_see(learner: Learner) -> None:
 
 
 def test_nothing_to_look_at_is_nothing_seen() -> None:
-    assert look([]).namespaces == ()
+    assert read_ipc([]).namespaces == ()
 
 
 def test_a_picture_of_what_is_no_place_is_refused() -> None:

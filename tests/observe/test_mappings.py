@@ -47,14 +47,14 @@ def newborn(prepare: Callable[[], None] = lambda: None) -> AbstractContextManage
 def test_a_map_of_one_id_is_read_as_the_kernel_has_it(inside: int) -> None:
     line = f"{inside} {os.getuid()} 1"
     with newborn(lambda: write("/proc/self/uid_map", line)) as pid:
-        (maps,) = id_maps.look(places(pid))
+        (maps,) = id_maps.read_id_maps(places(pid))
         assert [list(entry) for entry in maps.uid] == raw(pid, "uid") == [[inside, os.getuid(), 1]]
         assert maps.gid == ()
 
 
 def test_before_it_is_written_a_map_is_empty() -> None:
     with newborn() as pid:
-        (maps,) = id_maps.look(places(pid))
+        (maps,) = id_maps.read_id_maps(places(pid))
         assert (maps.uid, maps.gid, maps.setgroups) == ((), (), "allow")
 
 
@@ -66,7 +66,7 @@ def test_nested_sandboxes_are_read_as_the_kernel_has_them(users: list[bool | str
         boxes = [stack.enter_context(ns.Sandbox("user", user=users[0]))]
         for user in users[1:]:
             boxes.append(stack.enter_context(boxes[-1].sandbox("user", user=user)))
-        for box, maps in zip(boxes, id_maps.look(places(*boxes)), strict=True):
+        for box, maps in zip(boxes, id_maps.read_id_maps(places(*boxes)), strict=True):
             assert [list(entry) for entry in maps.uid] == raw(box.pid, "uid")
             assert [list(entry) for entry in maps.gid] == raw(box.pid, "gid")
             assert maps.setgroups == Path(f"/proc/{box.pid}/setgroups").read_text().strip()
@@ -80,20 +80,20 @@ def test_a_map_with_holes_is_read_line_by_line() -> None:
 
     def write_and_read(pid: int) -> list[list[int]]:
         Path(f"/proc/{pid}/uid_map").write_text(text)
-        return [list(entry) for entry in id_maps.look([Place("inner", pid)])[0].uid]
+        return [list(entry) for entry in id_maps.read_id_maps([Place("inner", pid)])[0].uid]
 
     with ns.Sandbox("user", user="range") as wide:
         unmapped = wide.popen(["unshare", "--user", "sleep", "60"])
         ours = os.readlink(f"/proc/{wide.pid}/ns/user")
         assert eventually(lambda: os.readlink(f"/proc/{unmapped.pid}/ns/user") != ours)
         assert wide.call(write_and_read, unmapped.pid) == wanted
-        (maps,) = id_maps.look(places(unmapped))
+        (maps,) = id_maps.read_id_maps(places(unmapped))
         assert [list(entry) for entry in maps.uid] == raw(unmapped.pid, "uid")
 
 
 def test_a_reader_without_ids_for_a_map_is_told_so() -> None:
     def first_process() -> list[list[int]]:
-        return [list(entry) for entry in id_maps.look([Place("first", 1)])[0].uid]
+        return [list(entry) for entry in id_maps.read_id_maps([Place("first", 1)])[0].uid]
 
     with ns.Sandbox("user") as box:
         said = box.run(["cat", "/proc/1/uid_map"]).stdout.splitlines()
@@ -102,7 +102,7 @@ def test_a_reader_without_ids_for_a_map_is_told_so() -> None:
 
 def test_a_process_that_ends_meanwhile_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="there is no process"):
-        id_maps.look([Place("gone", sys.maxsize)])
+        id_maps.read_id_maps([Place("gone", sys.maxsize)])
 
 
 def test_an_ordinary_user_sees_the_same_as_the_kernel_says(learner: Learner) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nsedu import Sandbox
 from nsedu.observe import clocks as timens
-from nsedu.observe.clocks import SECOND, look, parse_offsets, words
+from nsedu.observe.clocks import SECOND, parse_offsets, read_clocks, words
 from nsedu.observe.viewpoints import Place, places
 
 PAIRS = [("monotonic", time.CLOCK_MONOTONIC), ("boottime", time.CLOCK_BOOTTIME)]
@@ -30,7 +30,7 @@ def readings() -> list[float]:
 @given(ahead, ahead)
 def test_an_offset_is_what_the_clock_inside_is_ahead_by(monotonic: float, boottime: float) -> None:
     with Sandbox("time", monotonic=monotonic, boottime=boottime) as box:
-        (found,) = look(places(box))
+        (found,) = read_clocks(places(box))
         before, inside, after = readings(), box.call(readings), readings()
     for number, (name, _) in enumerate(PAIRS):
         told = getattr(found, name) / SECOND
@@ -54,8 +54,8 @@ def test_the_offsets_of_unshare_are_found(monotonic: int, boottime: int) -> None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         (child,) = _children(process.pid)
-        (found,) = look([Place("sh", child)])
-        waiting = look([Place("unshare", process.pid)])
+        (found,) = read_clocks([Place("sh", child)])
+        waiting = read_clocks([Place("unshare", process.pid)])
         process.communicate("stop\n")
     assert (found.monotonic, found.boottime) == (monotonic * SECOND, boottime * SECOND)
     assert waiting[0].inside == waiting[1].awaited == (Place("unshare", process.pid),)
@@ -74,7 +74,7 @@ def test_who_shares_one_is_told_together_and_the_reader_comes_first() -> None:
         Sandbox("uts", name="plain") as plain,
         Sandbox(join=one, name="two") as two,
     ):
-        found = look(places(one, plain, os.getpid(), two))
+        found = read_clocks(places(one, plain, os.getpid(), two))
         names = [[place.name for place in space.inside] for space in found]
     assert names == [
         ['sandbox "plain"', "this program"],
@@ -99,7 +99,7 @@ def test_from_inside_another_one_the_offsets_are_told_against_that() -> None:
 def test_one_that_has_ended_is_left_out() -> None:
     with Sandbox("time") as box:
         gone = places(box)
-    assert look(gone) == []
+    assert read_clocks(gone) == []
 
 
 @pytest.mark.parametrize("text", ["monotonic 1", "monotonic x 0", "monotonic 1 -5", "a b c d"])

@@ -26,9 +26,9 @@ def test_only_what_is_called_warm_was_done_just_before(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(cold, "able", lambda: None)
+    monkeypatch.setattr(cold, "ensure_can_unshare", lambda: None)
     monkeypatch.setattr(cold, "in_child", lambda act: act())
-    monkeypatch.setattr(cold, "rehearse", lambda flags: done.append("rehearsed"))
+    monkeypatch.setattr(cold, "warm_caches", lambda flags: done.append("rehearsed"))
     monkeypatch.setattr(time, "sleep", lambda seconds: done.append(f"slept {seconds}"))
 
     def timed(*_: object, warm: int = operations.WARM, **__: object) -> tuple[float, float]:

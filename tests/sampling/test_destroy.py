@@ -89,7 +89,7 @@ def test_a_cable_leads_into_the_namespace_and_goes_with_it() -> None:
     def near() -> list[int]:
         return [number for number, name in socket.if_nameindex() if name != "lo"]
 
-    sit = partial(destroy._sit, destroy.CabledSeat, "net", FLAGS["net"])
+    sit = partial(destroy._sit, destroy.CabledSlot, "net", FLAGS["net"])
     with PreparedProcess(sit, near, *destroy._CHANGES) as stand:
         first = stand.call(0)
         reaped, gone = stand.call(1)

@@ -58,7 +58,7 @@ def test_each_way_leads_into_the_inner_namespaces(monkeypatch: pytest.MonkeyPatc
         return nest
 
     monkeypatch.setattr(enter, "timed", moved)
-    monkeypatch.setattr(enter, "Stand", nest_and_tell)
+    monkeypatch.setattr(enter, "PreparedProcess", nest_and_tell)
     with ExitStack() as stack:
         samples = {e.name: e.sample() for e in enter.operations(stack) if isinstance(e, Operation)}
     assert samples == {

@@ -155,7 +155,7 @@ def test_a_refused_room_is_the_reason_of_all_that_need_it(monkeypatch: pytest.Mo
     def refuse(*_: object) -> PreparedProcess:
         raise refusal
 
-    monkeypatch.setattr(tools, "Stand", refuse)
+    monkeypatch.setattr(tools, "PreparedProcess", refuse)
     with contextlib.ExitStack() as stack:
         found = tools._in_room(stack, list(RUNTIMES), ("mnt", "pid"))
     assert [entry.name for entry in found] == NAMES

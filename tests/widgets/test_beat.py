@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from nsedu.notebook.widgets import polling as module
-from nsedu.notebook.widgets.polling import Beat
+from nsedu.notebook.widgets.polling import Poller
 
 
-class Looker:
+class Pollable:
     """Counts how often it looked, and can wait for it."""
 
     def __init__(self, interval: float = 0.01, error: Exception | None = None) -> None:
@@ -40,27 +40,27 @@ class Looker:
 
 
 @pytest.fixture
-def beat() -> Iterator[Beat]:
-    made = Beat()
+def beat() -> Iterator[Poller]:
+    made = Poller()
     yield made
     made.stop()
 
 
-def thread_of(beat: Beat) -> threading.Thread:
+def thread_of(beat: Poller) -> threading.Thread:
     assert beat._thread is not None
     return beat._thread
 
 
-def test_whoever_is_watched_looks_again_and_again(beat: Beat) -> None:
-    one, other = Looker(), Looker()
+def test_whoever_is_watched_looks_again_and_again(beat: Poller) -> None:
+    one, other = Pollable(), Pollable()
     beat.watch(one)
     beat.watch(other)
     one.await_looks(5)
     other.await_looks(5)
 
 
-def test_the_thread_ends_when_nobody_is_watched_and_begins_anew(beat: Beat) -> None:
-    looker = Looker()
+def test_the_thread_ends_when_nobody_is_watched_and_begins_anew(beat: Poller) -> None:
+    looker = Pollable()
     for _ in range(2):
         beat.watch(looker)
         looker.await_looks(1)
@@ -70,8 +70,8 @@ def test_the_thread_ends_when_nobody_is_watched_and_begins_anew(beat: Beat) -> N
         assert not thread.is_alive()
 
 
-def test_one_thread_serves_many(beat: Beat) -> None:
-    lookers = [Looker() for _ in range(50)]
+def test_one_thread_serves_many(beat: Poller) -> None:
+    lookers = [Pollable() for _ in range(50)]
     for looker in lookers:
         beat.watch(looker)
     before = thread_of(beat)
@@ -80,9 +80,9 @@ def test_one_thread_serves_many(beat: Beat) -> None:
     assert thread_of(beat) is before
 
 
-def test_a_view_that_is_silent_is_forgotten(beat: Beat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LEASE", 0.05)
-    looker = Looker()
+def test_a_view_that_is_silent_is_forgotten(beat: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VISIBLE_FOR", 0.05)
+    looker = Pollable()
     beat.watch(looker)
     thread = thread_of(beat)
     thread.join(10)
@@ -90,16 +90,16 @@ def test_a_view_that_is_silent_is_forgotten(beat: Beat, monkeypatch: pytest.Monk
 
 
 def test_a_view_is_asked_whether_it_is_still_there(
-    beat: Beat, monkeypatch: pytest.MonkeyPatch
+    beat: Poller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ASK", 0.05)
-    looker = Looker()
+    monkeypatch.setattr(module, "PING_AFTER", 0.05)
+    looker = Pollable()
     beat.watch(looker)
     assert looker.asked.wait(10)
 
 
-def test_a_look_that_raises_is_told_and_not_repeated(beat: Beat) -> None:
-    bad, good = Looker(error=ValueError("no")), Looker()
+def test_a_look_that_raises_is_told_and_not_repeated(beat: Poller) -> None:
+    bad, good = Pollable(error=ValueError("no")), Pollable()
     beat.watch(bad)
     beat.watch(good)
     assert bad.failure.wait(10)
@@ -108,17 +108,17 @@ def test_a_look_that_raises_is_told_and_not_repeated(beat: Beat) -> None:
     assert bad.looks.acquire(blocking=False) and not bad.looks.acquire(blocking=False)
 
 
-def test_leaving_twice_or_unwatched_does_nothing(beat: Beat) -> None:
-    looker = Looker()
+def test_leaving_twice_or_unwatched_does_nothing(beat: Poller) -> None:
+    looker = Pollable()
     beat.leave(looker)
     beat.watch(looker)
     beat.leave(looker)
     beat.leave(looker)
 
 
-def test_one_that_nobody_watches_leaves_without_waiting_for_a_lock(beat: Beat) -> None:
+def test_one_that_nobody_watches_leaves_without_waiting_for_a_lock(beat: Poller) -> None:
     # As Python does when it collects a widget in the new thread, while `watch` waits for that.
-    leaving = threading.Thread(target=beat.leave, args=[Looker()], daemon=True)
+    leaving = threading.Thread(target=beat.leave, args=[Pollable()], daemon=True)
     with beat._changed:
         leaving.start()
         leaving.join(10)
@@ -126,14 +126,14 @@ def test_one_that_nobody_watches_leaves_without_waiting_for_a_lock(beat: Beat) -
 
 
 def test_a_long_look_is_followed_by_a_long_pause(
-    beat: Beat, monkeypatch: pytest.MonkeyPatch
+    beat: Poller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(module.time, "thread_time", lambda: clock[0])
     done = threading.Event()
 
-    class Slow(Looker):
+    class Slow(Pollable):
         def look(self) -> None:
             clock[0] += 2  # seconds, as far as the beat can tell
             done.set()
@@ -144,16 +144,16 @@ def test_a_long_look_is_followed_by_a_long_pause(
     with beat._changed:
         while beat._due.get(slow) == 100.0:
             beat._changed.wait(0.01)
-        assert beat._due[slow] == 102 + 2 * module.SHARE
+        assert beat._due[slow] == 102 + 2 * module.MIN_PAUSE_FACTOR
 
 
 def test_a_forked_child_has_no_beat_and_can_have_one() -> None:
-    looker = Looker()
+    looker = Pollable()
     module.beat.watch(looker)
     looker.await_looks(1)
     pid = os.fork()
     if pid == 0:
-        mine = Looker()
+        mine = Pollable()
         status = 0 if module.beat._thread is None and not module.beat._due else 1
         module.beat.watch(mine)
         status += 0 if mine.looks.acquire(timeout=5) else 2

@@ -18,7 +18,7 @@ from nsedu.learning.exercises.model import Exercise, World, world
 from nsedu.notebook.widgets import exercise_card as cards
 from nsedu.notebook.widgets import exercise_checker as looking
 from nsedu.notebook.widgets.exercise_card import ExerciseWidget
-from nsedu.notebook.widgets.exercise_checker import Lamps, lamps
+from nsedu.notebook.widgets.exercise_checker import ExerciseChecker, lamps
 from nsedu.sandbox.process_labels import Roles
 
 RIGHT = Verdict("uts-1", True, "right.")
@@ -77,7 +77,7 @@ def test_a_card_that_is_not_seen_is_not_judged() -> None:
 def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     worlds = []
     monkeypatch.setattr(looking, "world", lambda: worlds.append(1) or world())
-    several = Lamps()
+    several = ExerciseChecker()
     given: list[World] = []
     for number in range(30):
         widget = card(lambda world: given.append(world) or WRONG)
@@ -92,7 +92,7 @@ def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_check_that_raises_is_told_as_a_sentence_and_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(looking, "SULK", 0)
+    monkeypatch.setattr(looking, "RETRY_AFTER", 0)
     tries: list[int] = []
 
     def check(_: World) -> Verdict:
@@ -119,7 +119,7 @@ def test_a_world_that_cannot_be_seen_is_told_to_every_card(
         raise FileNotFoundError("no /proc is mounted")
 
     monkeypatch.setattr(looking, "world", nothing)
-    several, widget = Lamps(), card(lambda _: RIGHT)
+    several, widget = ExerciseChecker(), card(lambda _: RIGHT)
     several._until[widget] = float("inf")
     several.look()
     assert "no /proc is mounted" in widget.found
@@ -127,14 +127,14 @@ def test_a_world_that_cannot_be_seen_is_told_to_every_card(
 
 
 def test_a_card_of_which_nobody_hears_is_forgotten() -> None:
-    several, widget = Lamps(), card(lambda _: pytest.fail("looked"))
+    several, widget = ExerciseChecker(), card(lambda _: pytest.fail("looked"))
     several._until[widget] = 0
     several.look()
     assert several._until == {}
 
 
 def test_a_card_that_is_collected_leaves_without_waiting_for_a_lock() -> None:
-    several, widget = Lamps(), card(lambda _: WRONG)
+    several, widget = ExerciseChecker(), card(lambda _: WRONG)
     leaving = threading.Thread(target=several.leave, args=[widget], daemon=True)
     with several._lock:
         leaving.start()

@@ -88,7 +88,7 @@ def _fresh_mount(world: World) -> Verdict:
 def _root(process: Process) -> str | None:
     """The root of a process's cgroup namespace in the hierarchy of version 2, as we call it."""
     try:
-        view = cgroups.look(places(process.pid))
+        view = cgroups.read_cgroups(places(process.pid))
     except ValueError:  # it has ended
         return None
     return view.roots.get((process.links["cgroup"], ""))
@@ -207,7 +207,7 @@ def _climb(world: World) -> Verdict:
     found = world.elsewhere("cgroup")
     for people in found.values():
         try:
-            view = cgroups.look(places(*(process.pid for process in people)))
+            view = cgroups.read_cgroups(places(*(process.pid for process in people)))
         except ValueError:  # one of them has ended
             continue
         inside = [path for member in view.members for path in (member.inside or {}).values()]

@@ -39,7 +39,7 @@ def _looked(elsewhere: dict[int, list[Process]]) -> dict[int, tuple[IpcObject, .
             for ns, people in elsewhere.items()
             if ns not in found and turn < len(people)
         ]
-        spaces = ipc.look(places).namespaces if places else ()
+        spaces = ipc.read_ipc(places).namespaces if places else ()
         found |= {space.ns: space.objects for space in spaces if not space.refused}
     return dict.fromkeys(elsewhere, ()) | found
 

@@ -21,7 +21,7 @@ def _spaces(world: World) -> list[TimeNamespace]:
     """The time namespaces of yours other than this one, with their clocks."""
     places = (Place(process.name, process.pid) for process in world.yours)
     home = world.me.links.get("time")
-    return [space for space in clocks.look(places) if space.ns not in (home, None)]
+    return [space for space in clocks.read_clocks(places) if space.ns not in (home, None)]
 
 
 def _ahead(space: TimeNamespace) -> str:
@@ -156,7 +156,7 @@ def _three_clocks() -> tuple[Sandbox, ...]:
 def _shift(world: World) -> int | None:
     """How far the one that is shifted says the machine has been up for too long, in seconds."""
     boxes = diagnosis.found(world, "time-4", *(f"time-4-{letter}" for letter in _LETTERS))
-    spaces = clocks.look(Place(box.name, box.pid) for box in boxes)
+    spaces = clocks.read_clocks(Place(box.name, box.pid) for box in boxes)
     shifts = [space.boottime for space in spaces if space.inside and space.boottime]
     return shifts[0] // SECOND if len(boxes) == len(_LETTERS) and len(shifts) == 1 else None
 
@@ -178,7 +178,7 @@ def _uptime(world: World) -> Verdict:
 
 def _told(clock: str) -> Iterator[None]:
     with diagnosis.begun("time-4", _three_clocks) as boxes:
-        spaces = clocks.look(Place(box.name, box.pid) for box in boxes)
+        spaces = clocks.read_clocks(Place(box.name, box.pid) for box in boxes)
         shifts = [getattr(space, clock) for space in spaces]
         diagnosis.say("time-4", next(shift for shift in shifts if shift) / SECOND)
         yield

@@ -8,7 +8,7 @@ from itertools import pairwise
 import nsedu.learning.exercises.diagnosis as diagnosis
 from nsedu.kernel.id_maps import OVERFLOW_ID
 from nsedu.learning.exercises.model import Exercise, Verdict, World
-from nsedu.observe.id_maps import look
+from nsedu.observe.id_maps import read_id_maps
 from nsedu.observe.records import Process
 from nsedu.observe.snapshot import snapshot
 from nsedu.observe.viewpoints import places
@@ -20,7 +20,7 @@ _NONE = "found no running process of yours in another user namespace."
 def _id_inside(process: Process) -> int | None:
     """A process's user id as its own user namespace has it; None if it has none, or has ended."""
     try:
-        ranges = look(places(process.pid))[0].uid
+        ranges = read_id_maps(places(process.pid))[0].uid
     except ValueError:
         return None
     for one in ranges:
@@ -271,7 +271,7 @@ def _oldest_service(world: World, box: Process) -> Process | None:
 
 def _has_map(process: Process) -> bool:
     try:
-        return bool(look(places(process.pid))[0].uid)
+        return bool(read_id_maps(places(process.pid))[0].uid)
     except ValueError:
         return False
 

@@ -50,7 +50,7 @@ def run(source: str, timeout: float | None = None, name: str = "%%byhand") -> No
         plain_data.collect(said, name),
     ]
     request = {"source": source, "imports": _imports(source)}
-    status = unprivileged.Beside().run_function(
+    status = unprivileged.UnprivilegedRunner().run_function(
         "notebook.cells.byhand:main", request, sinks, timeout, name
     )
     if said:

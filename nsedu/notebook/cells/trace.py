@@ -69,7 +69,7 @@ def run(
     try:
         if box is None:
             request = {"argv": argv}
-            status = unprivileged.Beside().run_function(
+            status = unprivileged.UnprivilegedRunner().run_function(
                 "notebook.cells.trace:main", request, sinks, timeout, name
             )
         else:

@@ -34,7 +34,7 @@ _HEARD = {signal.SIGTERM, signal.SIGCHLD}  # by who minds a fork; SIGTERM asks i
 _CAPABILITIES = 64  # capabilities, more than any kernel has; the loop ends at the first unknown
 
 
-class Beside(Runner):
+class UnprivilegedRunner(Runner):
     """Runs programs as children of the agent, in the notebook's own namespaces.
 
     Raises:
@@ -48,7 +48,7 @@ class Beside(Runner):
         self._control = self._agent.socket
         self.root_uid = os.geteuid()
 
-    def require_alive(self) -> Beside:
+    def require_alive(self) -> UnprivilegedRunner:
         """This one: the agent that it is made with has just been asked for."""
         return self
 
@@ -91,7 +91,7 @@ class Beside(Runner):
         return self.execute(what, message, text, sinks, timeout)
 
 
-def become_ordinary(cells: Sequence[int] | None, streams: Sequence[int] = ()) -> None:
+def drop_privileges(cells: Sequence[int] | None, streams: Sequence[int] = ()) -> None:
     """Give up every capability and, as root, the user id.
 
     Args:
@@ -148,7 +148,7 @@ def main(program: str) -> NoReturn:
     with contextlib.suppress(KeyError, OSError):
         os.chdir(request["cwd"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    become_ordinary(request["cells"], (1, 2, 3))
+    drop_privileges(request["cells"], (1, 2, 3))
     me = os.getpid()
     _mind(request["agent"], lambda: _wait(me, lambda: function(request)))
 
@@ -202,7 +202,7 @@ def _mind(parent: int, function: Callable[[], object], waits: bool = False) -> N
                     os.kill(left, signal.SIGTERM if minds else signal.SIGKILL)
                     os.kill(left, signal.SIGCONT)
             os.wait()
-    _end_like(status)
+    _exit_with(status)
 
 
 def _await(pid: int, waits: bool) -> int:
@@ -224,7 +224,7 @@ def _await(pid: int, waits: bool) -> int:
     return status
 
 
-def _end_like(status: int) -> NoReturn:
+def _exit_with(status: int) -> NoReturn:
     """End with the same exit status, or by the same signal."""
     code = os.waitstatus_to_exitcode(status)
     if code < 0:

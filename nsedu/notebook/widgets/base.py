@@ -25,7 +25,7 @@ def style(name: str) -> str:
     return "\n".join((_HERE / f"{part}.css").read_text() for part in ("shared", name))
 
 
-def hear_at_once(widget: anywidget.AnyWidget) -> None:
+def receive_while_cell_runs(widget: anywidget.AnyWidget) -> None:
     """Have what a view says handled in the thread that JupyterLab names, while a cell runs, too.
 
     ipykernel 7.4 would leave it to the thread that last spoke to the view: after a word from a
@@ -45,7 +45,7 @@ class Live(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        hear_at_once(self)
+        receive_while_cell_runs(self)
         self._views: set[str] = set()
         self.on_msg(self._receive)
 
@@ -76,9 +76,9 @@ class Live(anywidget.AnyWidget):
             self._views.add(content["view"])
         else:
             self._views.discard(content["view"])
-        self.attend()
+        self.update_polling()
 
-    def attend(self) -> None:
+    def update_polling(self) -> None:
         """Look, or look no more, according to `wanted` and to who watches."""
         if self._views and self.wanted():
             beat.watch(self)

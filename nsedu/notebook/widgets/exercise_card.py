@@ -9,7 +9,7 @@ from typing import Any
 
 import traitlets
 
-from nsedu.learning import progress_store as ledger
+from nsedu.learning import progress_store
 from nsedu.learning.exercises.model import Exercise, Verdict
 from nsedu.notebook.widgets.base import Live, script, style
 from nsedu.notebook.widgets.exercise_checker import lamps
@@ -57,11 +57,13 @@ class ExerciseWidget(Live):
     def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
         self._lock = threading.RLock()  # messages, cells and the beat come in threads of their own
-        self._stands = False  # whether it was begun anew while what solved it was still there
+        self._already_solved = (
+            False  # whether it was begun anew while what solved it was still there
+        )
         self._places: set[str] = set()  # views of it on a page
         self._coming = 0.0  # until when a view is on its way, by the monotonic clock
         self._cell = ""  # the cell that showed it last
-        entry = ledger.all_solved().get(exercise.id)
+        entry = progress_store.all_solved().get(exercise.id)
         super().__init__(
             label=exercise.id,
             title=exercise.title,
@@ -87,19 +89,19 @@ class ExerciseWidget(Live):
         with self._lock:
             if self.solved:
                 return
-            self._stands = self._stands and verdict.solved
+            self._already_solved = self._already_solved and verdict.solved
             with self.hold_sync():
-                self.found = _STANDS if self._stands else clean(verdict.found)
-                if verdict.solved and not self._stands:
+                self.found = _STANDS if self._already_solved else clean(verdict.found)
+                if verdict.solved and not self._already_solved:
                     self.seconds = int(time.time() - self.began / 1000)
                     self.solved = True
             if not self.solved:
                 return
         lamps.leave(self)
         if not self.demo:
-            ledger.record(self.exercise.id, self.seconds, len(self.hints))
+            progress_store.record(self.exercise.id, self.seconds, len(self.hints))
 
-    def puzzled(self, error: Exception) -> None:
+    def show_check_error(self, error: Exception) -> None:
         """Say that the check raised; it will be tried again."""
         with self._lock:
             self.found = f"the check failed, and will be tried again: {_sentence(error)}"
@@ -129,10 +131,10 @@ class ExerciseWidget(Live):
             with self._lock, self.hold_sync():
                 self.solved, self.found, self.hints, self.solution = False, "", [], ""
                 self.began = time.time() * 1000
-                self._stands = True
-            self.attend()
+                self._already_solved = True
+            self.update_polling()
 
-    def attend(self) -> None:
+    def update_polling(self) -> None:
         """Look, or look no more, together with the other cards."""
         if self._views and not self.solved:
             lamps.watch(self)

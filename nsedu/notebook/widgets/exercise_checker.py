@@ -7,13 +7,13 @@ import time
 from typing import Any, Protocol
 
 from nsedu.learning.exercises.model import Exercise, Verdict, judge, world
-from nsedu.notebook.widgets.polling import LEASE, beat
+from nsedu.notebook.widgets.polling import VISIBLE_FOR, beat
 from nsedu.observe.snapshot import looking
 
-REST = 4
+CHECK_PAUSE_FACTOR = 4
 """A check rests for at least so many times what it took: most take far less than a millisecond."""
 
-SULK = 5.0
+RETRY_AFTER = 5.0
 """Seconds after which a check that raised is tried again."""
 
 
@@ -25,15 +25,15 @@ class Card(Protocol):
     def judge(self, verdict: Verdict) -> None:
         """Told what the check says."""
 
-    def puzzled(self, error: Exception) -> None:
+    def show_check_error(self, error: Exception) -> None:
         """Told that the check raised."""
 
     def ask(self) -> None:
         """Ask its views whether they are still seen."""
 
 
-class Lamps:
-    """The looker of all cards; see `nsedu.notebook.widgets.polling.Looker`."""
+class ExerciseChecker:
+    """Checks the exercises of all cards; see `nsedu.notebook.widgets.polling.Pollable`."""
 
     interval = 0.4
 
@@ -45,12 +45,12 @@ class Lamps:
     def watch(self, card: Card) -> None:
         """Look for this card for a lease's time; again to go on."""
         with self._lock:
-            self._until[card] = time.monotonic() + LEASE
+            self._until[card] = time.monotonic() + VISIBLE_FOR
             beat.watch(self)
 
     def leave(self, card: Card) -> None:
         """Look no more for this card."""
-        if card not in self._until:  # without a lock, as `Beat.leave`
+        if card not in self._until:  # without a lock, as `Poller.leave`
             return
         with self._lock:
             self._until.pop(card, None)
@@ -91,11 +91,11 @@ class Lamps:
             return
         card.judge(verdict)
         now = time.monotonic()
-        self._wait(card, now + REST * (now - began))
+        self._wait(card, now + CHECK_PAUSE_FACTOR * (now - began))
 
     def _puzzle(self, card: Card, error: Exception) -> None:
-        card.puzzled(error)
-        self._wait(card, time.monotonic() + SULK)
+        card.show_check_error(error)
+        self._wait(card, time.monotonic() + RETRY_AFTER)
 
     def _wait(self, card: Card, until: float) -> None:
         with self._lock:
@@ -111,5 +111,5 @@ class Lamps:
             return list(self._until)
 
 
-lamps = Lamps()
+lamps = ExerciseChecker()
 """The one of this process."""

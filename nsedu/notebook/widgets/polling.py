@@ -12,20 +12,20 @@ import threading
 import time
 from typing import Protocol
 
-LEASE = 20.0
+VISIBLE_FOR = 20.0
 """Seconds for which a view counts as watched unless it says so again; a dead browser is silent."""
 
-ASK = 8.0
+PING_AFTER = 8.0
 """Seconds after which it is asked to say so again."""
 
-SHARE = 20
+MIN_PAUSE_FACTOR = 20
 """A look is followed by a pause of at least so many times the processor time that it took here.
 
 That is at most 5 % of a core.  Waiting does not count: a busy machine need not make a lamp late.
 """
 
 
-class Looker(Protocol):
+class Pollable(Protocol):
     """What the beat calls."""
 
     interval: float
@@ -35,27 +35,27 @@ class Looker(Protocol):
         """Look once; called in the beat's own thread."""
 
     def ask(self) -> None:
-        """Ask whoever watches to say so again, by `Beat.watch`."""
+        """Ask whoever watches to say so again, by `Poller.watch`."""
 
     def failed(self, error: Exception) -> None:
         """Told when a look raised; there will be no other until somebody watches anew."""
 
 
-class Beat:
+class Poller:
     """Calls every watched looker at its interval."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._until: dict[Looker, float] = {}
-        self._due: dict[Looker, float] = {}
-        self._ask: dict[Looker, float] = {}
+        self._until: dict[Pollable, float] = {}
+        self._due: dict[Pollable, float] = {}
+        self._ask: dict[Pollable, float] = {}
         self._thread: threading.Thread | None = None
 
-    def watch(self, looker: Looker) -> None:
+    def watch(self, looker: Pollable) -> None:
         """Look for this one, now and for a lease's time; again to go on."""
         with self._changed:
             now = time.monotonic()
-            self._until[looker], self._ask[looker] = now + LEASE, now + ASK
+            self._until[looker], self._ask[looker] = now + VISIBLE_FOR, now + PING_AFTER
             self._due.setdefault(looker, now)
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
@@ -63,7 +63,7 @@ class Beat:
                 self._thread = thread
             self._changed.notify()
 
-    def leave(self, looker: Looker) -> None:
+    def leave(self, looker: Pollable) -> None:
         """Look no more for this one; one that is not watched is none the worse for it."""
         # No lock for that one: a widget leaves when Python collects it, and that may be in any
         # thread at any time, in ours before it has started, while `watch` waits for it.
@@ -83,7 +83,7 @@ class Beat:
         if thread is not None:
             thread.join(seconds)
 
-    def _forget(self, looker: Looker) -> None:
+    def _forget(self, looker: Pollable) -> None:
         for times in (self._until, self._due, self._ask):
             times.pop(looker, None)
 
@@ -97,19 +97,19 @@ class Beat:
             except Exception as error:
                 self.leave(looker)
                 looker.failed(error)
-            pause = max(looker.interval, SHARE * (time.thread_time() - began))
+            pause = max(looker.interval, MIN_PAUSE_FACTOR * (time.thread_time() - began))
             with self._changed:
                 if looker in self._due:
                     self._due[looker] = time.monotonic() + pause
 
-    def _asks(self, looker: Looker, now: float) -> bool:
+    def _asks(self, looker: Pollable, now: float) -> bool:
         with self._changed:
             if self._ask.get(looker, now) >= now:
                 return False
-            self._ask[looker] = now + ASK
+            self._ask[looker] = now + PING_AFTER
             return True
 
-    def _next(self) -> Looker | None:
+    def _next(self) -> Pollable | None:
         """Wait for whoever is due; None, and no thread any more, when nobody watches."""
         with self._changed:
             while True:
@@ -125,7 +125,7 @@ class Beat:
                 self._changed.wait(self._due[looker] - now)
 
 
-beat = Beat()
+beat = Poller()
 """The one of this process."""
 
 atexit.register(beat.stop)  # before the agent goes, which a look might start again

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from nsedu.notebook.widgets.base import hear_at_once, script, style
+from nsedu.notebook.widgets.base import receive_while_cell_runs, script, style
 
 
 class PredictionWidget(anywidget.AnyWidget):
@@ -35,4 +35,4 @@ class PredictionWidget(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        hear_at_once(self)
+        receive_while_cell_runs(self)

@@ -10,7 +10,7 @@ import traitlets
 
 from nsedu.learning.progress_store import record_quiz
 from nsedu.notebook.quiz import parts, score
-from nsedu.notebook.widgets.base import hear_at_once, script, style
+from nsedu.notebook.widgets.base import receive_while_cell_runs, script, style
 
 
 class QuizWidget(anywidget.AnyWidget):
@@ -44,7 +44,7 @@ class QuizWidget(anywidget.AnyWidget):
             for question in questions
         ]
         super().__init__(label=name, questions=shown, **self._blank())
-        hear_at_once(self)
+        receive_while_cell_runs(self)
         self.on_msg(self._receive)
 
     def _blank(self) -> dict[str, list[Any]]:

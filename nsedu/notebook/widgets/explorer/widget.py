@@ -95,7 +95,7 @@ class ExplorerWidget(Live):
         if whole:
             self._rows = Rows()
             self._all()
-        self.attend()
+        self.update_polling()
 
     def message(self, content: dict[str, Any]) -> None:
         """Do what the browser asks; what cannot be done is said there in a sentence."""
