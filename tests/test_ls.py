@@ -20,7 +20,7 @@ import nests
 from nsedu.kernel.namespace_types import NAMES
 from ordinary_user import Learner
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "support"
 ROWS = ("ns", "type", "nprocs", "pid", "command", "uid", "parent", "owner", "netnsid", "pins")
 
 Run = Callable[..., Any]
@@ -32,7 +32,7 @@ def run(request: pytest.FixtureRequest, learner: Learner) -> Run:
 
     def as_ourselves(program: str, *words: str) -> Any:
         command = [sys.executable, str(HERE / program), *words]
-        environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+        environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
         return json.loads(subprocess.check_output(command, env=environment, timeout=60))
 
     def as_learner(program: str, *words: str) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import FIRST, Family, lines, mars_and_venus, nested, notebook, parsed, texts
 
+from hand_made import FIRST, Family, lines, mars_and_venus, nested, notebook, parsed, texts
 from nsedu.draw.hierarchy import hierarchy
 from nsedu.draw.tree import tree
 from nsedu.kernel.namespace_types import NAMES

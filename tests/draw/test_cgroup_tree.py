@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import lines, parsed, texts
 
+from hand_made import lines, parsed, texts
 from nsedu.draw.cgroup_tree import cgroup_tree
 from nsedu.observe.cgroup_limits import Limits
 from nsedu.observe.cgroups import CgroupView, Hierarchy, Member

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hand_made import Family, lines, mars_and_venus, nested, notebook, texts
 
+from hand_made import Family, lines, mars_and_venus, nested, notebook, texts
 from nsedu.draw.diff import diff, verdict
 from nsedu.observe.records import Snapshot
 

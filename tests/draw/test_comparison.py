@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hand_made import lines, mars_and_venus, parsed, texts
-
 from nsedu.draw.compare import compare
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from hand_made import SVG, parsed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbval.plugin import get_sanitize_patterns
 
 import refresh_notebooks as refresher
+from hand_made import SVG, parsed
 from made_results import MACHINE, curve, result
 from nsedu.draw import style
 from nsedu.draw.picture import Picture
@@ -132,7 +132,7 @@ def test_drawing_it_brings_no_pyplot() -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); from made_results import curve\n"
         "curve().picture(); print('matplotlib.pyplot' in sys.modules)"
     )
-    command = [sys.executable, "-c", code, str(Path(__file__).parents[1])]
+    command = [sys.executable, "-c", code, str(Path(__file__).parents[1] / "support")]
     assert subprocess.check_output(command, text=True) == "False\n"
 
 

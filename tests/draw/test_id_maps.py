@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import lines, parsed, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hand_made import lines, parsed, texts
 from nsedu.draw.idmap import idmap
 from nsedu.kernel.id_maps import ALL_IDS, NO_ID, IdRange
 from nsedu.observe.id_maps import IdMaps

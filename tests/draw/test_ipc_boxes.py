@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 import pytest
-from hand_made import lines, parsed, texts
 
+from hand_made import lines, parsed, texts
 from nsedu.draw.ipc import ipc
 from nsedu.draw.picture import Picture
 from nsedu.observe.ipc import IpcLook, IpcNamespace, IpcObject

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import FrameType
 
 import pytest
-from hand_made import lines, parsed, texts
 
+from hand_made import lines, parsed, texts
 from nsedu.draw.mounts import mounts
 from nsedu.draw.picture import Picture
 from nsedu.draw.svg import measure

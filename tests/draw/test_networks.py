@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from hand_made import lines, parsed, texts
 
+from hand_made import lines, parsed, texts
 from nsedu.draw import topology as module
 from nsedu.draw.picture import Picture
 from nsedu.draw.topology import topology

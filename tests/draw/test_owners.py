@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import FIRST, Family, lines, notebook, parsed, texts
 
+from hand_made import FIRST, Family, lines, notebook, parsed, texts
 from nsedu.draw.ownership import ownership
 from nsedu.observe.records import Namespace, Snapshot
 

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from hand_made import nested
-from seen import pictures, texts
 
 import refresh_notebooks as refresher
+from hand_made import nested
 from nsedu.draw.page import html
 from nsedu.draw.style import INK, PANEL, SOFT_INK, contrast, dark, dark_ink, ink_on, okabe_ito, tint
 from nsedu.draw.tree import tree
+from seen import pictures, texts
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hand_made import FIRST, SVG, nested, parsed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hand_made import FIRST, SVG, nested, parsed
 from nsedu.draw.compare import compare
 from nsedu.draw.diff import diff
 from nsedu.draw.hierarchy import hierarchy
@@ -116,11 +116,12 @@ def test_the_same_records_give_the_same_bytes_in_another_process(
 ):
     name = next(name for name, value in DRAWINGS.items() if value is drawn)
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
         "from test_picture import DRAWINGS, nested\n"
-        "sys.stdout.buffer.write(DRAWINGS[sys.argv[2]](nested()).svg.encode())"
+        "sys.stdout.buffer.write(DRAWINGS[sys.argv[1]](nested()).svg.encode())"
     )
-    command = [sys.executable, "-c", code, str(request.path.parent), name]
+    here = request.path.parent
+    command = [sys.executable, "-c", code, name, str(here), str(here.parent / "support")]
     done = subprocess.run(command, capture_output=True, check=True, cwd=request.config.rootpath)
     assert done.stdout.decode() == drawn(nested()).svg
 

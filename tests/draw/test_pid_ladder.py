@@ -6,8 +6,8 @@ import itertools
 from collections import defaultdict
 
 import pytest
-from hand_made import Family, lines, nested, notebook, parsed, texts
 
+from hand_made import Family, lines, nested, notebook, parsed, texts
 from nsedu.draw.pids import pids
 from nsedu.draw.tree import tree
 from nsedu.observe.records import Namespace, Snapshot

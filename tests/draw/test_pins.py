@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import FIRST, lines, notebook, parsed, texts
 
+from hand_made import FIRST, lines, notebook, parsed, texts
 from nsedu.draw.why_alive import why_alive
 from nsedu.kernel.namespace_types import NAMES
 from nsedu.observe.records import Namespace, Pin, Process, Snapshot

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hand_made import SVG, Family, lines, mars_and_venus, nested, notebook, parsed, texts
 
+from hand_made import SVG, Family, lines, mars_and_venus, nested, notebook, parsed, texts
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import okabe_ito
 from nsedu.draw.tree import tree

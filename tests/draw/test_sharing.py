@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hand_made import Family, lines, mars_and_venus, notebook, parsed, texts
-
 from nsedu.draw.matrix import matrix
 from nsedu.observe.records import Snapshot
 

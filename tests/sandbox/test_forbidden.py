@@ -349,7 +349,7 @@ calls = {{"it": lambda: made("mnt", "pid"), "without": lambda: made("pid"),
     assert "parts of /proc are covered here" in proc["note"] and "seccomp" not in proc["note"]
 
 
-CHAPTER = Path(__file__).parent.parent / "notebooks" / "00_start_here.ipynb"
+CHAPTER = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
 UNDER_DOCKER = """
 import sys
 import seccomp_filter

@@ -184,7 +184,11 @@ def test_what_has_ended_and_is_not_yet_reaped_is_a_zombie() -> None:
 
 
 def test_a_process_whose_first_thread_has_ended_is_no_zombie() -> None:
-    words = [sys.executable, Path(__file__).with_name("keepers.py"), "thread_without_its_first"]
+    words = [
+        sys.executable,
+        Path(__file__).parents[1] / "support" / "keepers.py",
+        "thread_without_its_first",
+    ]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline()
         seen = snapshot(process.pid).processes[process.pid]

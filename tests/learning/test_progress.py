@@ -11,7 +11,7 @@ import nsedu as ns
 from nsedu.learning import progress_store
 from nsedu.learning.exercises import EXERCISES
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 @pytest.fixture(autouse=True)

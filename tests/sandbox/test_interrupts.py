@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from test_faults import children
+from test_running import family
 from traitlets.config import Config
 
 from awaiting import PATIENCE, eventually, readable
@@ -27,12 +29,10 @@ from nsedu import Sandbox
 from nsedu.kernel import interrupts
 from nsedu.requirements import missing
 from nsedu.sandbox import sandbox
-from test_faults import children
-from test_running import family
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", "uts", "pid", "net")]
 TIMES = int(os.environ.get("NSEDU_INTERRUPTS", "10"))
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "support"
 
 
 class Interrupted:

@@ -84,7 +84,7 @@ def test_names_from_anywhere_are_cleaned() -> None:
 
 def test_the_pid_is_what_the_comparison_of_notebooks_leaves_out(web: ns.Sandbox) -> None:
     config = configparser.RawConfigParser()
-    config.read(Path(__file__).parent / "sanitize.cfg")
+    config.read(Path(__file__).parents[1] / "sanitize.cfg")
     rule = config["pid_of_a_sandbox"]
     for shown in (web, web.popen(["sleep", "100"])):
         for said in shown._repr_mimebundle_().values():  # type: ignore[attr-defined]

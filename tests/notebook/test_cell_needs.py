@@ -19,7 +19,7 @@ import refresh_notebooks as refresher
 from nsedu.requirements import NEEDS
 from ordinary_user import Learner
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 import refresh_notebooks as refresher
 from in_lab import Lab, choose, run_all, wait_for_kernel
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FIRST = ROOT / "notebooks" / "00_start_here.ipynb"
 
 pytestmark = pytest.mark.browser

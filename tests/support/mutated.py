@@ -36,7 +36,7 @@ from nbformat import NotebookNode
 import refresh_notebooks as refresher
 from cell_slices import needed
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = HERE.parent / "notebooks"
 REFUSED = re.compile(r"^refused with (E\w+)$")
 SECONDS = 240  # for both runs; on a quiet machine they take two or three
@@ -113,7 +113,7 @@ class Mutation:
         runs = json.dumps({"control": control, "mutant": mutant})
         env = {**os.environ, "XDG_DATA_HOME": f"{os.environ['XDG_DATA_HOME']}/{uuid.uuid4().hex}"}
         with subprocess.Popen(
-            [sys.executable, str(HERE / "run_cells.py")], stdin=subprocess.PIPE,
+            [sys.executable, str(HERE / "support" / "run_cells.py")], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True, env=env, cwd=NOTEBOOKS, start_new_session=True,
         ) as process:  # fmt: skip
             try:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from test_running import family
 from traitlets.config import Config
 
 from awaiting import ended, eventually
 from nsedu import OutputTooLong, Sandbox
 from nsedu.notebook.cells import byhand, interpreter
 from nsedu.sandbox import output
-from test_running import family
 
 pytestmark = pytest.mark.needs("userns", "uts", "pid")
 

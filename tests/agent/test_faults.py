@@ -31,7 +31,7 @@ from nsedu.sandbox import agent_client, sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", *TYPES)]
 TIMES = int(os.environ.get("NSEDU_FAULTS", "12"))
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "support"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 

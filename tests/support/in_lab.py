@@ -20,7 +20,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from awaiting import eventually
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 SLOW = 60_000  # ms; what JupyterLab may take on a busy machine
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 _FRESH = ("/tmp", "/dev/shm")  # directories that everybody writes to
 _COPIED = ("/etc/passwd", "/etc/group")
 
@@ -31,7 +31,7 @@ def left_by(code: str, settle: float = 0.1, timeout: float = 280) -> dict[str, A
         settle: seconds for what it has started, and for its groups, to end after it.
         timeout: seconds until it is killed.
     """
-    found = [str(ROOT / part) for part in (".", "tests", "tools")]
+    found = [str(ROOT / part) for part in (".", "tests", "tests/support", "tools")]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
     env.pop("TMPDIR", None)
     command = [sys.executable, __file__, code, str(settle)]
