@@ -35,6 +35,13 @@ FALSE = {
     "gethostname is uname": ("02", "Three ways"),
     "the rest was the point": ("02", "The rest is the plumbing"),
     "what user 0 may do hangs on capabilities": ("03", "all there is to being root"),
+    "one figure can be negative": ("05", "The difference is the namespace"),
+    "who was put in from outside is adopted outside": ("glossary", "each orphan of its namespace"),
+    "with nsdelegate it is a border": ("08", "that view limits nothing"),
+    "logind removes them": ("06", "nobody tidies up"),
+    "a new nsproxy is made": ("11", "Nothing is made"),
+    "how many runtimes do was not counted": ("10", "Most do."),
+    "a UTS namespace has six strings": ("06", "the two names of"),
     "the answer was in the heading: one link": ("01", "### Nine equal"),
     "the answer was in the heading: capabilities": ("03", "### All capabilities"),
     "the answer was in the heading: requests": ("03", "### Four things that this root cannot"),
@@ -59,6 +66,22 @@ def test_a_chapter_that_does_not_exist_is_named_as_coming(number: str) -> None:
         and not re.search(r"not written yet|to come|coming", text)
     ]
     assert bare == []
+
+
+TRUE = {
+    "Docker takes the capability away": ("03", "--cap-add"),
+    "a delegation hands over more than two files": ("glossary", "`cgroup.subtree_control`"),
+    "what a new network namespace begins with": ("07", "devconf_inherit_init_net"),
+    "who removes what was left": ("06", "RemoveIPC="),
+    "what setns makes": ("11", "kernel/nsproxy.c"),
+    "what of a tool is no namespace": ("11", "a good part is no namespace"),
+    "how a figure of a network is to be read": ("07", "1.00"),
+}
+
+
+@pytest.mark.parametrize(("number", "phrase"), TRUE.values(), ids=TRUE.keys())
+def test_what_was_found_missing_is_still_said(number: str, phrase: str) -> None:
+    assert phrase in prose(number)
 
 
 WORDS = """mount, mount namespace, UTS namespace, IPC namespace, network namespace,

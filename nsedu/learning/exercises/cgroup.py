@@ -403,7 +403,7 @@ EXERCISES = (
         " so. Leave the process running. (This takes the right to make control groups; the doctor"
         " calls it cgroup-write.)",
         (
-            "A namespace limits nothing. What does?",
+            "A namespace counts no processes. What does?",
             f'Sandbox("user", limits={{"pids": {_LIMIT}}}), and then too many children in it.',
             "box.popen starts one, and leaves it. Once is not enough; keep what it returns.",
         ),
