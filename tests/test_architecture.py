@@ -97,6 +97,15 @@ def test_the_agent_needs_nothing_beyond_the_standard_library() -> None:
                 assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
 
 
+def test_a_test_imports_only_from_tests_beside_it() -> None:
+    """Or it could not be run alone: what is shared lies in tests/support."""
+    tests = ROOT.parent / "tests"
+    for path in tests.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("test_"):
+                assert (path.parent / f"{node.module}.py").exists(), f"{path}: {node.module}"
+
+
 HEAVY = {"typing", "re", "json", "inspect", "dataclasses", "subprocess"}
 
 

@@ -28,21 +28,12 @@ from nsedu import TYPES, NamespaceError, Sandbox
 from nsedu.agent import wire
 from nsedu.requirements import missing
 from nsedu.sandbox import agent_client, sandbox
+from processes import DAEMON, children, marked
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", *TYPES)]
 TIMES = int(os.environ.get("NSEDU_FAULTS", "12"))
 HERE = Path(__file__).parents[1] / "support"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-
-
-def marked(mark: str) -> set[int]:
-    """The living processes that have this text in the environment they were started with."""
-    found = set()
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError):
-            if mark.encode() in Path(f"/proc/{name}/environ").read_bytes():
-                found.add(int(name))
-    return found
 
 
 def groups(notebook: int) -> list[str]:
@@ -227,8 +218,6 @@ def test_nothing_is_left_after_a_kill_at_a_random_moment(number: int, play: Play
 
 
 # Each kind of sandbox, and everyone who may die
-
-DAEMON = "setsid sh -c 'setsid sleep 1000' </dev/null >/dev/null 2>&1 &"
 
 
 class Household:
@@ -476,10 +465,6 @@ def kill_before_it_is_given_out(other: Sandbox, agent: int, before: set[int]) ->
         os.kill(agent, signal.SIGCONT)
     making.join(PATIENCE)
     return outcome[0]
-
-
-def children(pid: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 # Stopped, interrupted, forked

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from test_faults import children
 from test_running import family
 from traitlets.config import Config
 
@@ -29,6 +28,7 @@ from nsedu import Sandbox
 from nsedu.kernel import interrupts
 from nsedu.requirements import missing
 from nsedu.sandbox import sandbox
+from processes import children
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", "uts", "pid", "net")]
 TIMES = int(os.environ.get("NSEDU_INTERRUPTS", "10"))

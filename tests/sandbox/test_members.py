@@ -7,12 +7,12 @@ import signal
 import uuid
 
 import pytest
-from test_faults import DAEMON, children, marked
 
 from awaiting import ended, eventually
 from nsedu import Sandbox
 from nsedu.notebook.cells import byhand, python_cell
 from nsedu.sandbox import agent_client, members
+from processes import DAEMON, children, marked
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("userns", "uts", "net")]
 
