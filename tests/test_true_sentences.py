@@ -84,6 +84,31 @@ def test_what_was_found_missing_is_still_said(number: str, phrase: str) -> None:
     assert phrase in prose(number)
 
 
+ELSEWHERE = {
+    "the quiz: a border where the hierarchy has that option": (
+        "nsedu/learning/quizzes/cgroup.json", "<code>nsdelegate</code>"
+    ),
+    "the task: a pod's containers have both in common": (
+        "nsedu/learning/exercises/ipc.py", "(In a Kubernetes pod both are in common.)"
+    ),
+    "the paths of chapter 7 take turns": ("notebooks/07_network.ipynb", "# in turns: what slows"),
+    "and their ends have a processor each": ("notebooks/07_network.ipynb", "sched_getaffinity(0)"),
+    "the clock by the vDSO is printed with its interval": (
+        "notebooks/11_overhead.ipynb", "clock by vDSO"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "phrase"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_what_is_no_prose_is_still_said_too(file: str, phrase: str) -> None:
+    assert phrase in (NOTEBOOKS.parent / file).read_text()
+
+
+def test_no_hint_says_that_a_namespace_limits_nothing() -> None:
+    directory = NOTEBOOKS.parent / "nsedu" / "learning" / "exercises"
+    assert not [f for f in directory.glob("*.py") if "limits nothing" in f.read_text()]
+
+
 WORDS = """mount, mount namespace, UTS namespace, IPC namespace, network namespace,
 cgroup namespace, time namespace, slab, outlier, null operation, netlink, route, tmpfs,
 capability, hook, prefix length"""
