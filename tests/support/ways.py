@@ -11,15 +11,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from awaiting import eventually
 from called import called
 from nsedu import Sandbox
-from nsedu.learning.exercises import EXERCISES, Verdict, diagnosis, model
-from nsedu.learning.exercises.model import world
+from nsedu.learning.exercises import EXERCISES, Exercise, Verdict, diagnosis, model
+from nsedu.learning.exercises.model import Attempt, world
 
 Scripts = Mapping[str, Mapping[str, str]]
 """Exercise → what the attempt is called → a script for bash."""
@@ -68,6 +68,20 @@ def until(command: str) -> str:
     return f"until {command}; do sleep 0.05; done"
 
 
+def is_python(code: str) -> bool:
+    """Whether something that is shown to learners is for a cell, and not for a terminal."""
+    try:
+        compile(code, "one way", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def by_hand(exercise: Exercise) -> str:
+    """The command for a terminal that solves an exercise; "" if there is none."""
+    return exercise.shell if is_python(exercise.one_way) else exercise.one_way
+
+
 def judge(id: str) -> Verdict:
     """What a check says of what this test has made, whatever runs beside it."""
     return model.judge(EXERCISES[id], world(os.getpid()))
@@ -77,6 +91,14 @@ def answered(id: str, answer: object) -> bool:
     """Whether an answer is right, to what this test has made."""
     diagnosis.say(id, answer)
     return judge(id).solved
+
+
+@contextmanager
+def made(attempt: Attempt) -> Iterator[None]:
+    """What a solution or a wrong answer makes, for as long as this stands."""
+    with ExitStack() as stack:
+        attempt(stack.enter_context)
+        yield
 
 
 @contextmanager

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import nsedu.learning.exercises.diagnosis as diagnosis
 from nsedu.errors.namespace_error import NamespaceError
 from nsedu.kernel.mountinfo import Mount, parse_mountinfo
 from nsedu.kernel.procfs import read
-from nsedu.learning.exercises.model import Exercise, Verdict, World
+from nsedu.learning.exercises.model import Exercise, Finding, Keep, World
 from nsedu.observe import cgroup_limits, cgroups, questions
 from nsedu.observe.records import Process
 from nsedu.observe.viewpoints import places
 from nsedu.sandbox.sandbox import Sandbox
 
 _NONE = "found no running process of yours in another cgroup namespace."
+
 _LIMIT = 5
+
 _MOUNT = "mount -t cgroup2 none /mnt"
 
 
-def _of_its_own(world: World) -> Verdict:
+def _of_its_own(world: World) -> Finding:
     below = ""
     for people in world.elsewhere("cgroup").values():
         pids = [process.pid for process in people]
         for text in (questions.answer_of(pids, "cgroup", "groups", pids) or {}).values():
             paths = set(cgroups.parse_cgroup(text).values())
             if paths == {"/"}:
-                return Verdict("cgroup-1", True, 'a process of yours reads "/" wherever it is.')
+                return True, 'a process of yours reads "/" wherever it is.'
             below = below or max(paths)
     if below:
         found = f'found a cgroup namespace, but a path in it is "{below}" and not "/".'
@@ -37,22 +38,29 @@ def _of_its_own(world: World) -> Verdict:
         found = "found a cgroup namespace of yours that this notebook may not enter."
     else:
         found = _NONE
-    return Verdict("cgroup-1", False, found)
+    return False, found
 
 
-def _own_view() -> Iterator[None]:
-    with Sandbox("cgroup"):
-        yield
-
-
-def _wrong_type() -> Iterator[None]:
-    with Sandbox("user"):
-        yield
-
-
-def _ended() -> Iterator[None]:
-    Sandbox("cgroup").close()
-    yield
+CGROUP_1 = Exercise(
+    "cgroup-1",
+    "A root of its own",
+    task=(
+        'Have a process whose /proc/self/cgroup reads "/" in every hierarchy, because its view'
+        " begins there: in a cgroup namespace other than this notebook's. Leave it running."
+    ),
+    hints=(
+        "Nobody has to be moved for that: a new namespace has its root where you are.",
+        "In a terminal: unshare has one option for each type, and -r to be root inside.",
+        "-C or --cgroup is the one, and the program to leave running in it may be sleep.",
+    ),
+    check=_of_its_own,
+    solution=lambda keep: keep(Sandbox("cgroup")),
+    wrong={
+        "user namespace instead": lambda keep: keep(Sandbox("user")),
+        "ended": lambda keep: Sandbox("cgroup").close(),
+    },
+    one_way="unshare -Ur --cgroup sleep 100",
+)
 
 
 def _mounts(pid: int) -> list[Mount]:
@@ -62,7 +70,7 @@ def _mounts(pid: int) -> list[Mount]:
         return []
 
 
-def _fresh_mount(world: World) -> Verdict:
+def _fresh_mount(world: World) -> Finding:
     # The learner may be in the same mount namespace, where what was mounted before counts as old.
     old = {mount.target for mount in _mounts(world.me.pid) if mount.fstype == "cgroup2"}
     people = [one for ones in world.elsewhere("cgroup").values() for one in ones]
@@ -72,17 +80,13 @@ def _fresh_mount(world: World) -> Verdict:
         for mount in fresh:
             root = _root(process)
             if mount.root == root:
-                return Verdict(
-                    "cgroup-2", True, "a mount of yours begins where its namespace has its root."
-                )
+                return (True, "a mount of yours begins where its namespace has its root.")
             roots.add(mount.root)
     if roots:
-        return Verdict("cgroup-2", False, "found a mount of cgroup2, but it begins further up.")
+        return False, "found a mount of cgroup2, but it begins further up."
     if people:
-        return Verdict(
-            "cgroup-2", False, "found a cgroup namespace, but no new mount of cgroup2 in it."
-        )
-    return Verdict("cgroup-2", False, _NONE)
+        return (False, "found a cgroup namespace, but no new mount of cgroup2 in it.")
+    return False, _NONE
 
 
 def _root(process: Process) -> str | None:
@@ -94,24 +98,41 @@ def _root(process: Process) -> str | None:
     return view.roots.get((process.links["cgroup"], ""))
 
 
-def _mounted() -> Iterator[None]:
-    with Sandbox("cgroup", "mnt") as box:
-        box.run(_MOUNT)
-        yield
+def _mounted(keep: Keep) -> None:
+    box = keep(Sandbox("cgroup", "mnt"))
+    box.run(_MOUNT)
 
 
-def _not_mounted() -> Iterator[None]:
-    with Sandbox("cgroup", "mnt"):
-        yield
+def _something_else(keep: Keep) -> None:
+    box = keep(Sandbox("cgroup", "mnt"))
+    box.run("mount -t tmpfs none /mnt")
 
 
-def _something_else() -> Iterator[None]:
-    with Sandbox("cgroup", "mnt") as box:
-        box.run("mount -t tmpfs none /mnt")
-        yield
+CGROUP_2 = Exercise(
+    "cgroup-2",
+    "Mounted from here",
+    task=(
+        "Mount the file system of version 2 anew, so that it begins at the root of a cgroup"
+        " namespace that is not this notebook's, in a place where you see no such mount. Leave a"
+        " process running there."
+    ),
+    hints=(
+        "A mount shows the tree from the root of who mounts it, so first comes the namespace.",
+        "A mount of one's own needs a mount namespace of one's own (chapter 4).",
+        "Inside both: mount -t cgroup2 none, and a directory; then sleep.",
+    ),
+    check=_fresh_mount,
+    solution=_mounted,
+    wrong={
+        "no mount": lambda keep: keep(Sandbox("cgroup", "mnt")),
+        "another file system": _something_else,
+    },
+    inside=_MOUNT,
+    one_way=f"unshare -Ur --cgroup --mount sh -c '{_MOUNT}; sleep 100'",
+)
 
 
-def _two_views(world: World) -> Verdict:
+def _two_views(world: World) -> Finding:
     owners: dict[int, set[int]] = {}
     own = world.me.links.get("user")
     for ns, people in world.elsewhere("cgroup").items():
@@ -121,9 +142,7 @@ def _two_views(world: World) -> Verdict:
     at_home = len(owners.pop(own, ())) if own is not None else 0
     most = max((len(spaces) for spaces in owners.values()), default=0)
     if most > 1:
-        return Verdict(
-            "cgroup-3", True, "two cgroup namespaces have processes in one user namespace."
-        )
+        return (True, "two cgroup namespaces have processes in one user namespace.")
     if at_home > 1:
         found = "found two cgroup namespaces, but their processes are in your own user namespace."
     elif len(owners) + bool(at_home) > 1:
@@ -132,14 +151,14 @@ def _two_views(world: World) -> Verdict:
         found = "found one cgroup namespace of yours; it takes two."
     else:
         found = _NONE
-    return Verdict("cgroup-3", False, found)
+    return False, found
 
 
-def _one_owner() -> Iterator[None]:
-    with Sandbox("cgroup") as box, box.popen(["unshare", "--cgroup", "sleep", "60"]) as command:
-        while _comm(command.pid) != "sleep":
-            pass  # until it has become sleep, and so has its namespace
-        yield
+def _one_owner(keep: Keep) -> None:
+    box = keep(Sandbox("cgroup"))
+    command = keep(box.popen(["unshare", "--cgroup", "sleep", "60"]))
+    while _comm(command.pid) != "sleep":
+        pass  # until it has become sleep, and so has its namespace
 
 
 def _comm(pid: int) -> str:
@@ -148,23 +167,41 @@ def _comm(pid: int) -> str:
     return ""
 
 
-def _no_owner() -> Iterator[None]:
+def _no_owner(keep: Keep) -> None:
     """As root: two cgroup namespaces without a user namespace; for anybody else just one."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(2):
-            with contextlib.suppress(NamespaceError, ValueError):
-                stack.enter_context(Sandbox("cgroup", user=False))
-        if os.geteuid() != 0:
-            stack.enter_context(Sandbox("cgroup"))
-        yield
+    stack = keep(contextlib.ExitStack())
+    for _ in range(2):
+        with contextlib.suppress(NamespaceError, ValueError):
+            stack.enter_context(Sandbox("cgroup", user=False))
+    if os.geteuid() != 0:
+        stack.enter_context(Sandbox("cgroup"))
 
 
-def _two_owners() -> Iterator[None]:
-    with Sandbox("cgroup"), Sandbox("cgroup"):
-        yield
+CGROUP_3 = Exercise(
+    "cgroup-3",
+    "Two views, one user namespace",
+    task=(
+        "Have two processes in one user namespace, which is not this notebook's, and in two"
+        " different cgroup namespaces, of which neither is this notebook's. Leave both running."
+    ),
+    hints=(
+        "The user namespace gives the right to make others: as many as you like.",
+        "A cgroup namespace inside a sandbox that has one already: unshare --cgroup.",
+        "In the shell that unshare -Ur --cgroup starts: that command once more, with sleep &.",
+    ),
+    check=_two_views,
+    solution=_one_owner,
+    wrong={
+        "two user namespaces": lambda keep: (keep(Sandbox("cgroup")), keep(Sandbox("cgroup"))),
+        "only one": lambda keep: keep(Sandbox("cgroup")),
+        "your own user namespace": _no_owner,
+    },
+    inside="unshare --cgroup sleep 60 &",
+    one_way="unshare -Ur --cgroup sh -c 'unshare --cgroup sleep 100 & sleep 100'",
+)
 
 
-def _felt(world: World) -> Verdict:
+def _felt(world: World) -> Finding:
     own, seen, low = cgroups.directories(world.me.pid).get("pids"), set(), []
     for process in world.yours:
         try:
@@ -178,32 +215,53 @@ def _felt(world: World) -> Verdict:
                 low.append(found)
     refused = max((found.pids_refused or 0 for found in low), default=0)
     if refused:
-        return Verdict("cgroup-4", True, f"a limit on processes was felt: {refused} refused.")
+        return True, f"a limit on processes was felt: {refused} refused."
     if low:
-        return Verdict("cgroup-4", False, "found the limit, but its counter says 0: nobody hit it.")
+        return False, "found the limit, but its counter says 0: nobody hit it."
     if seen:
-        return Verdict("cgroup-4", False, f"found a group of its own, but no limit of {_LIMIT}.")
-    return Verdict("cgroup-4", False, "found no running process of yours in another group.")
+        return False, f"found a group of its own, but no limit of {_LIMIT}."
+    return False, "found no running process of yours in another group."
 
 
-def _hit() -> Iterator[None]:
-    with Sandbox("user", limits={"pids": _LIMIT}) as box:
-        with contextlib.suppress(NamespaceError):  # the one that is refused
-            _ = [box.popen(["sleep", "60"]) for _ in range(2 * _LIMIT)]
-        yield
+def _hit(keep: Keep) -> None:
+    box = keep(Sandbox("user", limits={"pids": _LIMIT}))
+    with contextlib.suppress(NamespaceError):  # the one that is refused
+        _ = [box.popen(["sleep", "60"]) for _ in range(2 * _LIMIT)]
 
 
-def _not_hit() -> Iterator[None]:
-    with Sandbox("user", limits={"pids": _LIMIT}):
-        yield
+CGROUP_4 = Exercise(
+    "cgroup-4",
+    "A limit that was felt",
+    task=(
+        "Have a process in a control group other than this notebook's that allows at most"
+        f" {_LIMIT} processes, and have a fork in it refused, so that the counter of the group says"
+        " so. Leave the process running. (This takes the right to make control groups; the doctor"
+        " calls it cgroup-write.)"
+    ),
+    hints=(
+        "A namespace counts no processes. What does?",
+        f'Sandbox("user", limits={{"pids": {_LIMIT}}}), and then too many children in it.',
+        "box.popen starts one, and leaves it. Once is not enough; keep what it returns.",
+    ),
+    check=_felt,
+    solution=_hit,
+    wrong={
+        "nobody hit it": lambda keep: keep(Sandbox("user", limits={"pids": _LIMIT})),
+        "too wide": lambda keep: keep(Sandbox("user", limits={"pids": 500})),
+    },
+    needs=("cgroup-write",),
+    one_way=(
+        "import errno\n"
+        f'box = ns.Sandbox("user", limits={{"pids": {_LIMIT}}})\n'
+        "kept = []\n"
+        'with ns.expect(errno.EAGAIN, "fork(2), the group is full"):\n'
+        "    for _ in range(9):\n"
+        '        kept.append(box.popen(["sleep", "100"]))'
+    ),
+)
 
 
-def _too_wide() -> Iterator[None]:
-    with Sandbox("user", limits={"pids": 500}):
-        yield
-
-
-def _climb(world: World) -> Verdict:
+def _climb(world: World) -> Finding:
     found = world.elsewhere("cgroup")
     for people in found.values():
         try:
@@ -212,23 +270,39 @@ def _climb(world: World) -> Verdict:
             continue
         inside = [path for member in view.members for path in (member.inside or {}).values()]
         if any(path.startswith("/..") for path in inside):
-            return Verdict("cgroup-5", True, 'a process of yours finds itself at "/..".')
+            return True, 'a process of yours finds itself at "/..".'
     if found:
-        return Verdict(
-            "cgroup-5", False, "found a cgroup namespace, but all in it are below its root."
-        )
-    return Verdict("cgroup-5", False, _NONE)
+        return (False, "found a cgroup namespace, but all in it are below its root.")
+    return False, _NONE
 
 
-def _guest() -> Iterator[None]:
-    with Sandbox("cgroup", limits={"pids": 20}) as host, Sandbox(join=host):
-        yield
+def _guest(keep: Keep) -> None:
+    host = keep(Sandbox("cgroup", limits={"pids": 20}))
+    keep(Sandbox(join=host))
 
 
-def _host_alone() -> Iterator[None]:
-    with Sandbox("cgroup", limits={"pids": 20}):
-        yield
-
+CGROUP_5 = Exercise(
+    "cgroup-5",
+    "Above one's own root",
+    task=(
+        'Have a process that reads "/.." in its own /proc/self/cgroup: it is in a cgroup namespace'
+        " whose root lies below its group. Leave it running. (This takes the right to make control"
+        " groups; the doctor calls it cgroup-write.)"
+    ),
+    hints=(
+        "You join a group by writing a pid, a namespace by setns. You may do just one of them.",
+        'A sandbox with a group of its own, and a view of it: Sandbox("cgroup", limits=…).',
+        "A second one that joins it enters the namespace, and stays in your group.",
+    ),
+    check=_climb,
+    solution=_guest,
+    wrong={
+        "no guest": lambda keep: keep(Sandbox("cgroup", limits={"pids": 20})),
+        "no group": lambda keep: keep(Sandbox("cgroup")),
+    },
+    needs=("cgroup-write",),
+    one_way='host = ns.Sandbox("cgroup", limits={"pids": 20})\nguest = ns.Sandbox(join=host)',
+)
 
 _LETTERS = "abcdef"
 
@@ -249,42 +323,67 @@ def _views() -> tuple[Sandbox, ...]:
     return tuple(boxes)
 
 
-def _other_views(world: World) -> Verdict:
+def _other_views(world: World) -> Finding:
     boxes = diagnosis.found(world, "cgroup-6", *(f"cgroup-6-{letter}" for letter in _LETTERS))
     said = diagnosis.said("cgroup-6")
     if len(boxes) < len(_LETTERS):
         found = 'found no six sandboxes called "cgroup-6-a" to "cgroup-6-f": ns.broken("cgroup-6")'
-        return Verdict("cgroup-6", False, f"{found} makes them.")
+        return False, f"{found} makes them."
     if said is None:
-        return Verdict("cgroup-6", False, "found the six sandboxes, and no answer yet.")
+        return False, "found the six sandboxes, and no answer yet."
     named = diagnosis.letters(said, _LETTERS)
     if not named:
         found = 'found an answer that is not some of the letters a to f, as "ace".'
-        return Verdict("cgroup-6", False, found)
+        return False, found
     own = world.me.links.get("cgroup")
     views = {letter: box.links.get("cgroup") for letter, box in zip(_LETTERS, boxes, strict=True)}
     other = {letter for letter, ns in views.items() if ns != own}
     if named == other and None not in views.values():
-        return Verdict("cgroup-6", True, f"{', '.join(sorted(other))}: their view is not yours.")
+        return True, f"{', '.join(sorted(other))}: their view is not yours."
     wrong = "too many" if other < named else "too few" if named < other else "others"
-    return Verdict("cgroup-6", False, f"found {wrong} than have a view of their own.")
+    return False, f"found {wrong} than have a view of their own."
 
 
-def _told(right: bool) -> Iterator[None]:
-    with diagnosis.begun("cgroup-6", _views) as boxes:
-        own = os.stat("/proc/self/ns/cgroup").st_ino
-        views = zip(_LETTERS, boxes, strict=True)
-        diagnosis.say(
-            "cgroup-6",
-            "".join(one for one, box in views if (box.namespaces["cgroup"].ns != own) == right),
-        )
-        yield
+def _told(keep: Keep, right: bool) -> None:
+    boxes = keep(diagnosis.begun("cgroup-6", _views))
+    own = os.stat("/proc/self/ns/cgroup").st_ino
+    views = zip(_LETTERS, boxes, strict=True)
+    diagnosis.say(
+        "cgroup-6",
+        "".join(one for one, box in views if (box.namespaces["cgroup"].ns != own) == right),
+    )
 
 
-def _not_told() -> Iterator[None]:
-    with diagnosis.begun("cgroup-6", _views):
-        yield
-
+CGROUP_6 = Exercise(
+    "cgroup-6",
+    "Whose view is it?",
+    task=(
+        'ns.broken("cgroup-6") makes six sandboxes, a to f. Which of them are in another cgroup'
+        ' namespace than this notebook? Answer with their letters: ns.answer("cgroup-6", "ace").'
+    ),
+    hints=(
+        "What /proc/self/cgroup says inside may be the same with and without: at the root of"
+        " all groups there is nothing above to hide.",
+        "A namespace is known by its number: a link in /proc/PID/ns, here and there.",
+        'boxes[0].namespaces["cgroup"].ns is the number of a; os.stat("/proc/self/ns/cgroup")'
+        " has yours in st_ino.",
+    ),
+    check=_other_views,
+    solution=lambda keep: _told(keep, True),
+    wrong={
+        "the others": lambda keep: _told(keep, False),
+        "no answer": lambda keep: keep(diagnosis.begun("cgroup-6", _views)),
+    },
+    one_way=(
+        "import os\n"
+        'boxes = ns.broken("cgroup-6")\n'
+        'own = os.stat("/proc/self/ns/cgroup").st_ino\n'
+        'views = dict(zip("abcdef", [box.namespaces["cgroup"].ns for box in boxes]))\n'
+        'ns.answer("cgroup-6", "".join(one for one in views if views[one] != own))'
+    ),
+    asks=True,
+    broken=_views,
+)
 
 _ROOM, _TIGHT, _WIDE = 10, 7, 100
 
@@ -302,20 +401,20 @@ def _full(tight: int | None = None) -> tuple[Sandbox, ...]:
     return box, outer
 
 
-def _room(world: World) -> Verdict:
+def _room(world: World) -> Finding:
     boxes = diagnosis.found(world, "cgroup-7", "cgroup-7-box")
     if not boxes:
         found = 'found no sandbox called "cgroup-7-box": ns.broken("cgroup-7") makes it.'
-        return Verdict("cgroup-7", False, found)
+        return False, found
     own = cgroups.directories(world.me.pid).get("pids")
     group = cgroups.directories(boxes[0].pid).get("pids")
     if group is None or group == own:
-        return Verdict("cgroup-7", False, "found the sandbox, but it is in no group of its own.")
+        return False, "found the sandbox, but it is in no group of its own."
     groups = [group, *(one for one in group.parents if one.name.startswith("nsedu-"))]
     free = min(map(_free, groups))
     if free >= _ROOM:
-        return Verdict("cgroup-7", True, f"there is room for {free} processes more.")
-    return Verdict("cgroup-7", False, f"found room for {max(free, 0)} more; it takes {_ROOM}.")
+        return True, f"there is room for {free} processes more."
+    return False, f"found room for {max(free, 0)} more; it takes {_ROOM}."
 
 
 def _free(group: Path) -> int:
@@ -323,161 +422,48 @@ def _free(group: Path) -> int:
     return _WIDE if found.pids_max is None else found.pids_max - (found.pids_now or 0)
 
 
-def _widen(*which: int) -> Iterator[None]:
-    with diagnosis.begun("cgroup-7", _full) as boxes:
-        for number in which:
-            (cgroups.directories(boxes[number])["pids"] / "pids.max").write_text(f"{_WIDE}")
-        yield
+def _widen(keep: Keep, *which: int) -> None:
+    boxes = keep(diagnosis.begun("cgroup-7", _full))
+    for number in which:
+        (cgroups.directories(boxes[number])["pids"] / "pids.max").write_text(f"{_WIDE}")
 
 
-def _widen_the_wrong_one() -> Iterator[None]:
-    with diagnosis.begun("cgroup-7", _full) as boxes:
-        for box in boxes:
-            file = cgroups.directories(box)["pids"] / "pids.max"
-            if file.read_text().strip() == f"{_WIDE}":
-                file.write_text("1000")
-        yield
+def _widen_the_wrong_one(keep: Keep) -> None:
+    boxes = keep(diagnosis.begun("cgroup-7", _full))
+    for box in boxes:
+        file = cgroups.directories(box)["pids"] / "pids.max"
+        if file.read_text().strip() == f"{_WIDE}":
+            file.write_text("1000")
 
 
-EXERCISES = (
-    Exercise(
-        "cgroup-1",
-        "A root of its own",
-        'Have a process whose /proc/self/cgroup reads "/" in every hierarchy, because its view'
-        " begins there: in a cgroup namespace other than this notebook's. Leave it running.",
-        (
-            "Nobody has to be moved for that: a new namespace has its root where you are.",
-            "In a terminal: unshare has one option for each type, and -r to be root inside.",
-            "-C or --cgroup is the one, and the program to leave running in it may be sleep.",
-        ),
-        _of_its_own,
-        _own_view,
-        {"user namespace instead": _wrong_type, "ended": _ended},
-        shell="exec unshare -Ur --cgroup sleep 60",
-        one_way="unshare -Ur --cgroup sleep 100",
-    ),
-    Exercise(
-        "cgroup-2",
-        "Mounted from here",
-        "Mount the file system of version 2 anew, so that it begins at the root of a cgroup"
-        " namespace that is not this notebook's, in a place where you see no such mount. Leave a"
-        " process running there.",
-        (
-            "A mount shows the tree from the root of who mounts it, so first comes the namespace.",
-            "A mount of one's own needs a mount namespace of one's own (chapter 4).",
-            "Inside both: mount -t cgroup2 none, and a directory; then sleep.",
-        ),
-        _fresh_mount,
-        _mounted,
-        {"no mount": _not_mounted, "another file system": _something_else},
-        shell=f"unshare -Ur --cgroup --mount sh -c '{_MOUNT}; exec sleep 60'",
-        inside=_MOUNT,
-        one_way=f"unshare -Ur --cgroup --mount sh -c '{_MOUNT}; sleep 100'",
-    ),
-    Exercise(
-        "cgroup-3",
-        "Two views, one user namespace",
-        "Have two processes in one user namespace, which is not this notebook's, and in two"
-        " different cgroup namespaces, of which neither is this notebook's. Leave both running.",
-        (
-            "The user namespace gives the right to make others: as many as you like.",
-            "A cgroup namespace inside a sandbox that has one already: unshare --cgroup.",
-            "In the shell that unshare -Ur --cgroup starts: that command once more, with sleep &.",
-        ),
-        _two_views,
-        _one_owner,
-        {
-            "two user namespaces": _two_owners,
-            "only one": _own_view,
-            "your own user namespace": _no_owner,
-        },
-        shell="unshare -Ur --cgroup sh -c 'unshare --cgroup sleep 60 & exec sleep 60'",
-        inside="unshare --cgroup sleep 60 &",
-        one_way="unshare -Ur --cgroup sh -c 'unshare --cgroup sleep 100 & sleep 100'",
-    ),
-    Exercise(
-        "cgroup-4",
-        "A limit that was felt",
-        "Have a process in a control group other than this notebook's that allows at most"
-        f" {_LIMIT} processes, and have a fork in it refused, so that the counter of the group says"
-        " so. Leave the process running. (This takes the right to make control groups; the doctor"
-        " calls it cgroup-write.)",
-        (
-            "A namespace counts no processes. What does?",
-            f'Sandbox("user", limits={{"pids": {_LIMIT}}}), and then too many children in it.',
-            "box.popen starts one, and leaves it. Once is not enough; keep what it returns.",
-        ),
-        _felt,
-        _hit,
-        {"nobody hit it": _not_hit, "too wide": _too_wide},
-        needs=("cgroup-write",),
-        one_way="import errno\n"
-        f'box = ns.Sandbox("user", limits={{"pids": {_LIMIT}}})\n'
-        "kept = []\n"
-        'with ns.expect(errno.EAGAIN, "fork(2), the group is full"):\n'
-        "    for _ in range(9):\n"
-        '        kept.append(box.popen(["sleep", "100"]))',
-    ),
-    Exercise(
-        "cgroup-5",
-        "Above one's own root",
-        'Have a process that reads "/.." in its own /proc/self/cgroup: it is in a cgroup namespace'
-        " whose root lies below its group. Leave it running. (This takes the right to make control"
-        " groups; the doctor calls it cgroup-write.)",
-        (
-            "You join a group by writing a pid, a namespace by setns. You may do just one of them.",
-            'A sandbox with a group of its own, and a view of it: Sandbox("cgroup", limits=…).',
-            "A second one that joins it enters the namespace, and stays in your group.",
-        ),
-        _climb,
-        _guest,
-        {"no guest": _host_alone, "no group": _own_view},
-        needs=("cgroup-write",),
-        one_way='host = ns.Sandbox("cgroup", limits={"pids": 20})\nguest = ns.Sandbox(join=host)',
-    ),
-    Exercise(
-        "cgroup-6",
-        "Whose view is it?",
-        'ns.broken("cgroup-6") makes six sandboxes, a to f. Which of them are in another cgroup'
-        ' namespace than this notebook? Answer with their letters: ns.answer("cgroup-6", "ace").',
-        (
-            "What /proc/self/cgroup says inside may be the same with and without: at the root of"
-            " all groups there is nothing above to hide.",
-            "A namespace is known by its number: a link in /proc/PID/ns, here and there.",
-            'boxes[0].namespaces["cgroup"].ns is the number of a; os.stat("/proc/self/ns/cgroup")'
-            " has yours in st_ino.",
-        ),
-        _other_views,
-        lambda: _told(True),
-        {"the others": lambda: _told(False), "no answer": _not_told},
-        one_way="import os\n"
-        'boxes = ns.broken("cgroup-6")\n'
-        'own = os.stat("/proc/self/ns/cgroup").st_ino\n'
-        'views = dict(zip("abcdef", [box.namespaces["cgroup"].ns for box in boxes]))\n'
-        'ns.answer("cgroup-6", "".join(one for one in views if views[one] != own))',
-        asks=True,
-        broken=_views,
-    ),
-    Exercise(
-        "cgroup-7",
-        "No room",
+CGROUP_7 = Exercise(
+    "cgroup-7",
+    "No room",
+    task=(
         'box, outer = ns.broken("cgroup-7") makes a sandbox in another, each in a control group.'
         f" In box, a command that starts {_ROOM} processes is refused one. Find the limit that"
         f" refuses it, and make room for {_ROOM} processes more than there are. (This takes the"
-        " right to make control groups; the doctor calls it cgroup-write.)",
-        (
-            "A group is inside another, and its processes count in both: which of the two is full?",
-            "/proc/PID/cgroup names the group of a process. Its directory below /sys/fs/cgroup has"
-            " pids.max and pids.current, and so has the directory above it.",
-            "Write a larger number into the pids.max that is too small.",
-        ),
-        _room,
-        lambda: _widen(0, 1),
-        {"nothing done": _widen, "the wrong one": _widen_the_wrong_one},
-        needs=("cgroup-write",),
-        one_way="from nsedu.observe.cgroups import directories\n"
-        'for box in ns.broken("cgroup-7"):\n'
-        f'    (directories(box)["pids"] / "pids.max").write_text("{_WIDE}")',
-        broken=_full,
+        " right to make control groups; the doctor calls it cgroup-write.)"
     ),
+    hints=(
+        "A group is inside another, and its processes count in both: which of the two is full?",
+        "/proc/PID/cgroup names the group of a process. Its directory below /sys/fs/cgroup has"
+        " pids.max and pids.current, and so has the directory above it.",
+        "Write a larger number into the pids.max that is too small.",
+    ),
+    check=_room,
+    solution=lambda keep: _widen(keep, 0, 1),
+    wrong={
+        "nothing done": _widen,
+        "the wrong one": _widen_the_wrong_one,
+    },
+    needs=("cgroup-write",),
+    one_way=(
+        "from nsedu.observe.cgroups import directories\n"
+        'for box in ns.broken("cgroup-7"):\n'
+        f'    (directories(box)["pids"] / "pids.max").write_text("{_WIDE}")'
+    ),
+    broken=_full,
 )
+
+EXERCISES = (CGROUP_1, CGROUP_2, CGROUP_3, CGROUP_4, CGROUP_5, CGROUP_6, CGROUP_7)

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 
 import nsedu.learning.exercises.diagnosis as diagnosis
 from nsedu.kernel import syscalls
-from nsedu.learning.exercises.model import Exercise, Verdict, World
+from nsedu.learning.exercises.model import Exercise, Finding, Keep, World
 from nsedu.observe.records import Namespace, Process, Snapshot
 from nsedu.observe.snapshot import snapshot
 from nsedu.sandbox.sandbox import Sandbox
 
 _PINS = {"process": "a process", "thread": "a thread", "fd": "a descriptor", "bind": "a bind mount",
          "socket": "a socket", "child": "a child", "owned": "a namespace that it owns"}  # fmt: skip
+
 _SHARED = ("net", "uts", "ipc")
 
 
@@ -45,11 +46,11 @@ def _deep(world: World) -> Snapshot:
     return world.once("deep", lambda: snapshot(scope, deep=True))
 
 
-def _alone(world: World, id: str, type: str, kind: str) -> Verdict:
+def _alone(world: World, id: str, type: str, kind: str) -> Finding:
     """Whether a namespace of this type hangs from things of one kind and nothing else."""
     found = _kept(world, type)
     if any(kinds == {kind} for _, kinds in found):
-        return Verdict(id, True, f"a {type} namespace is kept by {_PINS[kind]} and nothing else.")
+        return True, f"a {type} namespace is kept by {_PINS[kind]} and nothing else."
     near = sorted((kinds for _, kinds in found if kind in kinds), key=lambda it: "process" in it)
     empty = [kinds for _, kinds in found if not kinds & {"process", "thread"}]
     if near:
@@ -60,92 +61,116 @@ def _alone(world: World, id: str, type: str, kind: str) -> Verdict:
         text = f"found a {type} namespace of yours, but processes are in it, and nothing else."
     else:
         text = f"found no {type} namespace of yours beside this notebook's."
-    return Verdict(id, False, text)
+    return False, text
 
 
 def _names(kinds: set[str]) -> str:
     return " and ".join(sorted(_PINS[kind] for kind in kinds))
 
 
-def _by_a_mount(world: World) -> Verdict:
+def _by_a_mount(world: World) -> Finding:
     return _alone(world, "kernel-1", "net", "bind")
 
 
 _KEEP = "mount -t tmpfs none /mnt; touch /mnt/net; unshare --net=/mnt/net true"
 
 
-def _mounted() -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run(_KEEP)
-        yield
+def _mounted(keep: Keep) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run(_KEEP)
 
 
-def _mounted_and_lived_in() -> Iterator[None]:
-    with Sandbox("mnt", "net") as box:
-        box.run("mount -t tmpfs none /mnt; touch /mnt/net; mount --bind /proc/self/ns/net /mnt/net")
-        yield
+def _mounted_and_lived_in(keep: Keep) -> None:
+    box = keep(Sandbox("mnt", "net"))
+    box.run("mount -t tmpfs none /mnt; touch /mnt/net; mount --bind /proc/self/ns/net /mnt/net")
 
 
-def _mounted_and_opened() -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run(_KEEP)
-        fd = os.open(f"/proc/{box.pid}/root/mnt/net", os.O_RDONLY)
-        try:
-            yield
-        finally:
-            os.close(fd)
+def _mounted_and_opened(keep: Keep) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run(_KEEP)
+    keep(open(f"/proc/{box.pid}/root/mnt/net"))
 
 
-def _unmounted() -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run(f"{_KEEP}; umount /mnt/net")
-        yield
+def _unmounted(keep: Keep) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run(f"{_KEEP}; umount /mnt/net")
 
 
-def _lived_in() -> Iterator[None]:
-    with Sandbox("net"):
-        yield
-
-
-def _open(type: str) -> Iterator[None]:
+def _open(keep: Keep, type: str) -> None:
     with Sandbox(type) as box:
-        fd = syscalls.nsfd(box.pid, type)
-    try:
-        yield
-    finally:
-        os.close(fd)
+        keep(open(f"/proc/{box.pid}/ns/{type}"))
 
 
-def _opened_net() -> Iterator[None]:
-    yield from _open("net")
+KERNEL_1 = Exercise(
+    "kernel-1",
+    "Kept by a mount",
+    task=(
+        "Have a network namespace that no process is in, and that nothing keeps but a bind mount,"
+        " made in a mount namespace of your own. Leave a process running that sees the mount."
+    ),
+    hints=(
+        "What you mount is the file in /proc/PID/ns. Who may end then?",
+        "unshare has a form of --net that takes a path: it leaves the namespace there.",
+        "The path must be a file, in a tmpfs of yours for instance; the program may be true.",
+    ),
+    check=_by_a_mount,
+    solution=_mounted,
+    wrong={
+        "lived in": _mounted_and_lived_in,
+        "opened by its mount": _mounted_and_opened,
+        "unmounted": _unmounted,
+        "no mount": lambda keep: keep(Sandbox("net")),
+        "a descriptor instead": lambda keep: _open(keep, "net"),
+    },
+    inside=_KEEP,
+    one_way=f"unshare -Urm sh -c '{_KEEP}; sleep 100'",
+)
 
 
-def _by_a_descriptor(world: World) -> Verdict:
+def _by_a_descriptor(world: World) -> Finding:
     return _alone(world, "kernel-2", "uts", "fd")
 
 
-def _opened() -> Iterator[None]:
-    yield from _open("uts")
+def _opened_and_lived_in(keep: Keep) -> None:
+    box = keep(Sandbox("uts"))
+    keep(open(f"/proc/{box.pid}/ns/uts"))
 
 
-def _opened_and_lived_in() -> Iterator[None]:
-    with Sandbox("uts") as box, open(f"/proc/{box.pid}/ns/uts"):
-        yield
-
-
-def _closed() -> Iterator[None]:
+def _closed(keep: Keep) -> None:
     with Sandbox("uts") as box:
         os.close(syscalls.nsfd(box.pid, "uts"))
-    yield
 
 
-def _mounted_uts() -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run("mount -t tmpfs none /mnt; touch /mnt/uts; unshare --uts=/mnt/uts true")
-        yield
+def _mounted_uts(keep: Keep) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run("mount -t tmpfs none /mnt; touch /mnt/uts; unshare --uts=/mnt/uts true")
 
 
-def _guest(world: World) -> Verdict:
+KERNEL_2 = Exercise(
+    "kernel-2",
+    "Kept by a descriptor",
+    task=(
+        "Have a UTS namespace that no process is in, and that nothing keeps but an open descriptor"
+        " of a running process."
+    ),
+    hints=(
+        "Opening is enough, if it stays open. Who has to leave then, and how?",
+        "A process may open its own /proc/self/ns/uts, and then move on to another namespace.",
+        "Of a sandbox: open the file of its first process from here, then close the sandbox.",
+    ),
+    check=_by_a_descriptor,
+    solution=lambda keep: _open(keep, "uts"),
+    wrong={
+        "lived in": _opened_and_lived_in,
+        "closed": _closed,
+        "a mount instead": _mounted_uts,
+    },
+    inside="unshare --uts bash -c 'exec 9</proc/self/ns/uts; exec unshare --uts sleep 60' &",
+    one_way=("unshare -Ur --uts bash -c 'exec 9</proc/self/ns/uts; exec unshare --uts sleep 100'"),
+)
+
+
+def _guest(world: World) -> Finding:
     """Who shares three namespaces with somebody, has mounts of its own, and must have entered."""
     away = [p for p in world.yours if "mnt" in p.links and _elsewhere(world, p)]
     inherited = siblings = same_mounts = False
@@ -163,7 +188,7 @@ def _guest(world: World) -> Verdict:
                 siblings = True
             else:
                 found = "two processes share net, uts and ipc, each with mounts of its own."
-                return Verdict("kernel-3", True, found)
+                return True, found
     if siblings:
         found = "found two that share them, but both descend from one in there: nobody has entered."
     elif inherited:
@@ -174,7 +199,7 @@ def _guest(world: World) -> Verdict:
         found = "found a process in other net, uts and ipc namespaces, but it is alone there."
     else:
         found = "found no process of yours that has left net, uts and ipc, all three."
-    return Verdict("kernel-3", False, found)
+    return False, found
 
 
 def _three(process: Process) -> list[int | None]:
@@ -197,27 +222,24 @@ def _above(world: World, ancestor: Process, process: Process) -> bool:
     return any(one.pid == ancestor.pid for one in _line(world, process))
 
 
-def _pod() -> Iterator[None]:
-    with Sandbox(*_SHARED) as pause, Sandbox("mnt", join=pause):
-        yield
+def _pod(keep: Keep) -> None:
+    pause = keep(Sandbox(*_SHARED))
+    keep(Sandbox("mnt", join=pause))
 
 
-def _descendant() -> Iterator[None]:
-    with Sandbox(*_SHARED) as box, box.popen(["unshare", "--mount", "sleep", "60"]) as child:
-        _await_name(child.pid, "sleep")
-        yield
+def _descendant(keep: Keep) -> None:
+    box = keep(Sandbox(*_SHARED))
+    child = keep(box.popen(["unshare", "--mount", "sleep", "60"]))
+    _await_name(child.pid, "sleep")
 
 
-def _siblings() -> Iterator[None]:
+def _siblings(keep: Keep) -> None:
     """Two children of one that is in there, each with mounts of its own."""
-    with (
-        Sandbox(*_SHARED) as box,
-        box.popen(["unshare", "--mount", "sleep", "60"]) as one,
-        box.popen(["unshare", "--mount", "sleep", "60"]) as other,
-    ):
-        _await_name(one.pid, "sleep")
-        _await_name(other.pid, "sleep")
-        yield
+    box = keep(Sandbox(*_SHARED))
+    one = keep(box.popen(["unshare", "--mount", "sleep", "60"]))
+    other = keep(box.popen(["unshare", "--mount", "sleep", "60"]))
+    _await_name(one.pid, "sleep")
+    _await_name(other.pid, "sleep")
 
 
 def _await_name(pid: int, name: str) -> None:
@@ -230,41 +252,24 @@ def _await_name(pid: int, name: str) -> None:
         time.sleep(0.01)
 
 
-def _one_world() -> Iterator[None]:
-    with Sandbox(*_SHARED) as pause, Sandbox(join=pause):
-        yield
+def _one_world(keep: Keep) -> None:
+    pause = keep(Sandbox(*_SHARED))
+    keep(Sandbox(join=pause))
 
 
-def _two_worlds() -> Iterator[None]:
-    with Sandbox(*_SHARED, "mnt"), Sandbox("net", "mnt"):
-        yield
-
-
-def _by_a_child(world: World) -> Verdict:
+def _by_a_child(world: World) -> Finding:
     return _alone(world, "kernel-4", "user", "child")
 
 
-def _chain(*options: str) -> Iterator[None]:
-    with (
-        Sandbox("user") as box,
-        box.popen(["unshare", "-Ur", *options, "unshare", "-Ur", "sleep", "60"]) as child,
-    ):
-        _await_name(child.pid, "sleep")
-        yield
+def _chain(keep: Keep, *options: str) -> None:
+    box = keep(Sandbox("user"))
+    child = keep(box.popen(["unshare", "-Ur", *options, "unshare", "-Ur", "sleep", "60"]))
+    _await_name(child.pid, "sleep")
 
 
-def _owner() -> Iterator[None]:
-    yield from _chain("--net")
-
-
-def _nested() -> Iterator[None]:
-    with Sandbox("user") as box, box.sandbox("user"):
-        yield
-
-
-def _one_level() -> Iterator[None]:
-    with Sandbox("user"):
-        yield
+def _nested(keep: Keep) -> None:
+    box = keep(Sandbox("user"))
+    keep(box.sandbox("user"))
 
 
 _KEEPERS = """
@@ -291,6 +296,7 @@ for number in range({count}):
     os.read(reading, 1)
     os.close(reading)
 """  # each of them keeps a descriptor; that of one leads to a namespace that nobody is in
+
 _COUNT = 8
 
 
@@ -318,145 +324,122 @@ def _kept_by(world: World) -> tuple[int, set[int]] | None:
     return None
 
 
-def _why(world: World) -> Verdict:
+def _why(world: World) -> Finding:
     kept, said = _kept_by(world), diagnosis.said("kernel-5")
     if kept is None:
         found = 'found no such namespace: ns.broken("kernel-5") makes it.'
-        return Verdict("kernel-5", False, found)
+        return False, found
     number, keepers = kept
     if said is None:
-        return Verdict("kernel-5", False, f"found uts:[{number}], and no answer yet.")
+        return False, f"found uts:[{number}], and no answer yet."
     if isinstance(said, bool) or not isinstance(said, int):
-        return Verdict("kernel-5", False, "found an answer that is no pid.")
+        return False, "found an answer that is no pid."
     if said in keepers:
-        return Verdict("kernel-5", True, f"process {said} keeps it, by a descriptor.")
-    return Verdict("kernel-5", False, f"found that process {said!r:.20} does not keep it.")
+        return True, f"process {said} keeps it, by a descriptor."
+    return False, f"found that process {said!r:.20} does not keep it."
 
 
-def _pointed_at(right: bool) -> Iterator[None]:
-    with diagnosis.begun("kernel-5", _keepers) as (box,):
-        seen = snapshot(box.pid, deep=True)
-        (kept,) = (ns for ns in seen.of_type("uts") if not ns.members)
-        keepers = [pin.pid for pin in kept.pins]
-        pids = [pid for pid in seen.processes if pid != box.pid and (pid in keepers) == right]
-        diagnosis.say("kernel-5", pids[0])
-        yield
+def _pointed_at(keep: Keep, right: bool) -> None:
+    (box,) = keep(diagnosis.begun("kernel-5", _keepers))
+    seen = snapshot(box.pid, deep=True)
+    (kept,) = (ns for ns in seen.of_type("uts") if not ns.members)
+    keepers = [pin.pid for pin in kept.pins]
+    pids = [pid for pid in seen.processes if pid != box.pid and (pid in keepers) == right]
+    diagnosis.say("kernel-5", pids[0])
 
 
-def _the_first() -> Iterator[None]:
-    with diagnosis.begun("kernel-5", _keepers) as (box,):
-        diagnosis.say("kernel-5", box.pid)
-        yield
+def _the_first(keep: Keep) -> None:
+    (box,) = keep(diagnosis.begun("kernel-5", _keepers))
+    diagnosis.say("kernel-5", box.pid)
 
 
 _READY = "until grep -q sleep /proc/$!/comm; do sleep 0.05; done"
 
-EXERCISES = (
-    Exercise(
-        "kernel-1",
-        "Kept by a mount",
-        "Have a network namespace that no process is in, and that nothing keeps but a bind mount,"
-        " made in a mount namespace of your own. Leave a process running that sees the mount.",
-        (
-            "What you mount is the file in /proc/PID/ns. Who may end then?",
-            "unshare has a form of --net that takes a path: it leaves the namespace there.",
-            "The path must be a file, in a tmpfs of yours for instance; the program may be true.",
-        ),
-        _by_a_mount,
-        _mounted,
-        {
-            "lived in": _mounted_and_lived_in,
-            "opened by its mount": _mounted_and_opened,
-            "unmounted": _unmounted,
-            "no mount": _lived_in,
-            "a descriptor instead": _opened_net,
-        },
-        shell=f"unshare -Urm sh -c '{_KEEP}; exec sleep 60'",
-        inside=_KEEP,
-        one_way=f"unshare -Urm sh -c '{_KEEP}; sleep 100'",
-    ),
-    Exercise(
-        "kernel-2",
-        "Kept by a descriptor",
-        "Have a UTS namespace that no process is in, and that nothing keeps but an open descriptor"
-        " of a running process.",
-        (
-            "Opening is enough, if it stays open. Who has to leave then, and how?",
-            "A process may open its own /proc/self/ns/uts, and then move on to another namespace.",
-            "Of a sandbox: open the file of its first process from here, then close the sandbox.",
-        ),
-        _by_a_descriptor,
-        _opened,
-        {"lived in": _opened_and_lived_in, "closed": _closed, "a mount instead": _mounted_uts},
-        shell="unshare -Ur --uts bash -c 'exec 9</proc/self/ns/uts; exec unshare --uts sleep 60'",
-        inside="unshare --uts bash -c 'exec 9</proc/self/ns/uts; exec unshare --uts sleep 60' &",
-        one_way="unshare -Ur --uts bash -c"
-        " 'exec 9</proc/self/ns/uts; exec unshare --uts sleep 100'",
-    ),
-    Exercise(
-        "kernel-3",
-        "The guest",
+KERNEL_3 = Exercise(
+    "kernel-3",
+    "The guest",
+    task=(
         "Have two processes that share their network, UTS and IPC namespaces, none of them this"
         " notebook's, while each has a mount namespace of its own. Neither may descend from the"
         " other, nor both from a third that is in there: one must have entered. Leave both"
-        " running.",
-        (
-            "One makes the three namespaces. How does the other get in, with one call?",
-            "setns takes a pidfd and several flags; nsenter takes --target and several options.",
-            "What enters makes its mount namespace then: unshare --mount behind nsenter, or"
-            ' Sandbox("mnt", join=…).',
-        ),
-        _guest,
-        _pod,
-        {
-            "inherited": _descendant,
-            "siblings": _siblings,
-            "the same mounts": _one_world,
-            "two worlds": _two_worlds,
-        },
-        shell=f"unshare -Ur --net --uts --ipc sleep 60 & {_READY}; nsenter --target $! --user"
-        " --preserve-credentials --net --uts --ipc unshare --mount sleep 60 & wait",
-        inside=f"unshare --net --uts --ipc sleep 60 & {_READY}\n"
-        "nsenter --target $! --net --uts --ipc unshare --mount sleep 60 &",
-        one_way='pause = ns.Sandbox("net", "uts", "ipc")\nguest = ns.Sandbox("mnt", join=pause)',
+        " running."
     ),
-    Exercise(
-        "kernel-4",
-        "The empty parent",
+    hints=(
+        "One makes the three namespaces. How does the other get in, with one call?",
+        "setns takes a pidfd and several flags; nsenter takes --target and several options.",
+        "What enters makes its mount namespace then: unshare --mount behind nsenter, or"
+        ' Sandbox("mnt", join=…).',
+    ),
+    check=_guest,
+    solution=_pod,
+    wrong={
+        "inherited": _descendant,
+        "siblings": _siblings,
+        "the same mounts": _one_world,
+        "two worlds": lambda keep: (keep(Sandbox(*_SHARED, "mnt")), keep(Sandbox("net", "mnt"))),
+    },
+    shell=(
+        f"unshare -Ur --net --uts --ipc sleep 60 & {_READY}; nsenter --target $! --user"
+        " --preserve-credentials --net --uts --ipc unshare --mount sleep 60 & wait"
+    ),
+    inside=(
+        f"unshare --net --uts --ipc sleep 60 & {_READY}\n"
+        "nsenter --target $! --net --uts --ipc unshare --mount sleep 60 &"
+    ),
+    one_way='pause = ns.Sandbox("net", "uts", "ipc")\nguest = ns.Sandbox("mnt", join=pause)',
+)
+
+KERNEL_4 = Exercise(
+    "kernel-4",
+    "The empty parent",
+    task=(
         "Have a user namespace that no process is in, that owns nothing, and that is kept by its"
-        " child alone. Leave a process running in the child.",
-        (
-            "A process is in one user namespace at a time. Where is it after making a second?",
-            "Make one from within the other, without anybody staying behind.",
-            "unshare becomes the program that it starts; that may be unshare once more.",
-        ),
-        _by_a_child,
-        _chain,
-        {"it owns something": _owner, "somebody stayed": _nested, "one level": _one_level},
-        shell="unshare -Ur unshare -Ur sleep 60",
-        inside="unshare -Ur unshare -Ur sleep 60 &",
-        one_way="unshare -Ur unshare -Ur sleep 100",
+        " child alone. Leave a process running in the child."
     ),
-    Exercise(
-        "kernel-5",
-        "Who keeps it?",
+    hints=(
+        "A process is in one user namespace at a time. Where is it after making a second?",
+        "Make one from within the other, without anybody staying behind.",
+        "unshare becomes the program that it starts; that may be unshare once more.",
+    ),
+    check=_by_a_child,
+    solution=_chain,
+    wrong={
+        "it owns something": lambda keep: _chain(keep, "--net"),
+        "somebody stayed": _nested,
+        "one level": lambda keep: keep(Sandbox("user")),
+    },
+    inside="unshare -Ur unshare -Ur sleep 60 &",
+    one_way="unshare -Ur unshare -Ur sleep 100",
+)
+
+KERNEL_5 = Exercise(
+    "kernel-5",
+    "Who keeps it?",
+    task=(
         f'box = ns.broken("kernel-5") makes a sandbox with {_COUNT} processes more. Among their UTS'
         " namespaces is one that no process is in. Which process keeps it? Answer with its pid, as"
-        ' this notebook knows it: ns.answer("kernel-5", 12345).',
-        (
-            "Nobody is in it, so it is no link in /proc/PID/ns that tells. What else can keep one?",
-            "/proc/PID/fd lists descriptors. Each of the processes has one for a UTS namespace;"
-            " which of them leads where nobody is?",
-            "Compare the number behind the descriptor with that of /proc/PID/ns/uts; or let"
-            " ns.snapshot(box.pid, deep=True) list the pins of each namespace.",
-        ),
-        _why,
-        lambda: _pointed_at(True),
-        {"another process": lambda: _pointed_at(False), "the first process": _the_first},
-        one_way='box = ns.broken("kernel-5")\n'
-        'found = ns.snapshot(box.pid, deep=True).of_type("uts")\n'
-        'ns.answer("kernel-5", [one.pins[0].pid for one in found if not one.members][0])',
-        asks=True,
-        broken=_keepers,
+        ' this notebook knows it: ns.answer("kernel-5", 12345).'
     ),
+    hints=(
+        "Nobody is in it, so it is no link in /proc/PID/ns that tells. What else can keep one?",
+        "/proc/PID/fd lists descriptors. Each of the processes has one for a UTS namespace;"
+        " which of them leads where nobody is?",
+        "Compare the number behind the descriptor with that of /proc/PID/ns/uts; or let"
+        " ns.snapshot(box.pid, deep=True) list the pins of each namespace.",
+    ),
+    check=_why,
+    solution=lambda keep: _pointed_at(keep, True),
+    wrong={
+        "another process": lambda keep: _pointed_at(keep, False),
+        "the first process": _the_first,
+    },
+    one_way=(
+        'box = ns.broken("kernel-5")\n'
+        'found = ns.snapshot(box.pid, deep=True).of_type("uts")\n'
+        'ns.answer("kernel-5", [one.pins[0].pid for one in found if not one.members][0])'
+    ),
+    asks=True,
+    broken=_keepers,
 )
+
+EXERCISES = (KERNEL_1, KERNEL_2, KERNEL_3, KERNEL_4, KERNEL_5)

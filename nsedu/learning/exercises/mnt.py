@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import nsedu.learning.exercises.diagnosis as diagnosis
 from nsedu.kernel.mountinfo import Mount, parse_mountinfo
 from nsedu.kernel.procfs import read
-from nsedu.learning.exercises.model import Exercise, Verdict, World
+from nsedu.learning.exercises.model import Attempt, Exercise, Finding, Keep, World
 from nsedu.observe import rooted_files
 from nsedu.observe.records import Process
 from nsedu.sandbox.sandbox import Sandbox
 
 _NOBODY = "found no running process of yours in another mount namespace."
+
 _MOST_PLACES = 100  # root directories that are looked at
 
 
@@ -48,7 +48,7 @@ def _tables(world: World) -> dict[int, list[Mount]]:
     return tables
 
 
-def _drawer(world: World) -> Verdict:
+def _drawer(world: World) -> Finding:
     mine = {mount.device for mount in _mounts(world.me)}
     found: dict[int, str] = {}  # how near it is → what it is
     for process in _places(world):
@@ -64,44 +64,60 @@ def _drawer(world: World) -> Verdict:
                 found[0] = f"a tmpfs at /mnt, but it is not empty: {sorted(seen.names)[0]} is in it"
             else:
                 what = "a process of yours has an empty tmpfs at /mnt that you do not see."
-                return Verdict("mnt-1", True, what)
+                return True, what
         elif any(m.fstype == "tmpfs" and m.target == "/mnt" for m in mounts.values()):
             found[2] = "a tmpfs at /mnt, but something else is mounted over it"
         others = [m.target for m in mounts.values() if m.fstype == "tmpfs" and m.device not in mine]
         if others:
             found.setdefault(3, f"a tmpfs that you do not see, but at {others[0]}")
     if found:
-        return Verdict("mnt-1", False, f"found {found[min(found)]}.")
+        return False, f"found {found[min(found)]}."
     if world.elsewhere("mnt"):
         what = "found a mount namespace of its own, but no tmpfs in it that you do not see."
-        return Verdict("mnt-1", False, what)
-    return Verdict("mnt-1", False, _NOBODY)
+        return False, what
+    return False, _NOBODY
 
 
-def _with_drawer() -> Iterator[None]:
+def _with_drawer(keep: Keep) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run("mount -t tmpfs drawer /mnt")
+
+
+def _elsewhere(keep: Keep) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run("mount -t tmpfs drawer /media")
+
+
+def _ended(keep: Keep) -> None:
     with Sandbox("mnt") as box:
         box.run("mount -t tmpfs drawer /mnt")
-        yield
 
 
-def _nothing_mounted() -> Iterator[None]:
-    with Sandbox("mnt"):
-        yield
+MNT_1 = Exercise(
+    "mnt-1",
+    "A drawer of its own",
+    task=(
+        "Have a process see an empty file system, a tmpfs, at /mnt, while this notebook does not"
+        " have it mounted. Leave it running."
+    ),
+    hints=(
+        "Mounts made in a mount namespace of its own do not show outside.",
+        "In a terminal: unshare -Urm gives you one, with the right to mount in it.",
+        "mount -t tmpfs takes a source, which may be any word, and the place.",
+    ),
+    check=_drawer,
+    solution=_with_drawer,
+    wrong={
+        "nothing mounted": lambda keep: keep(Sandbox("mnt")),
+        "another place": _elsewhere,
+        "ended": _ended,
+    },
+    inside="mount -t tmpfs drawer /mnt",
+    one_way="unshare -Urm sh -c 'mount -t tmpfs drawer /mnt; exec sleep 100'",
+)
 
 
-def _elsewhere() -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run("mount -t tmpfs drawer /media")
-        yield
-
-
-def _ended() -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run("mount -t tmpfs drawer /mnt")
-    yield
-
-
-def _one_way(world: World) -> Verdict:
+def _one_way(world: World) -> Finding:
     tables = _tables(world)
     talks = {ns: {m.peer_group for m in mounts} - {None} for ns, mounts in tables.items()}
     hears = {ns: {m.master for m in mounts} | talks[ns] for ns, mounts in tables.items()}
@@ -115,18 +131,18 @@ def _one_way(world: World) -> Verdict:
     passing = {(one, two) for one, two in pairs if reached[one] & hears[two]}
     if any((two, one) not in passing for one, two in passing):
         found = "what is mounted in one of your mount namespaces appears in another, not back."
-        return Verdict("mnt-2", True, found)
+        return True, found
     if passing:
         found = "found two mount namespaces of yours, but what is mounted passes both ways."
-        return Verdict("mnt-2", False, found)
+        return False, found
     if len(tables) > 1:
         number = len(tables)
         found = f"found {number} mount namespaces of yours, but nothing passes between them."
-        return Verdict("mnt-2", False, found)
+        return False, found
     if tables:
         found = "found one mount namespace of yours; it takes a second one, a copy of the first."
-        return Verdict("mnt-2", False, found)
-    return Verdict("mnt-2", False, _NOBODY)
+        return False, found
+    return False, _NOBODY
 
 
 def _reached(groups: set[int | None], onward: dict[int | None, set[int | None]]) -> set[int | None]:
@@ -139,28 +155,48 @@ def _reached(groups: set[int | None], onward: dict[int | None, set[int | None]])
     return reached
 
 
-def _pair(propagation: str) -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run("mount -t tmpfs pool /mnt && mount --make-shared /mnt")
-        script = ["sh", "-c", "echo; exec sleep 60"]
-        with box.popen(["unshare", "--mount", "--propagation", propagation, *script]) as copy:
-            copy.stdout.readline()  # now it is in its own namespace
-            yield
+def _pair(keep: Keep, propagation: str) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run("mount -t tmpfs pool /mnt && mount --make-shared /mnt")
+    script = ["sh", "-c", "echo; exec sleep 60"]
+    copy = keep(box.popen(["unshare", "--mount", "--propagation", propagation, *script]))
+    copy.stdout.readline()  # now it is in its own namespace
 
 
-def _slave() -> Iterator[None]:
-    return _pair("slave")
+MNT_2 = Exercise(
+    "mnt-2",
+    "One way only",
+    task=(
+        "Make two mount namespaces, so that what is mounted at some place in the first appears in"
+        " the second, but nothing mounted in the second appears in the first. Leave a process"
+        " running in each."
+    ),
+    hints=(
+        "Of the four propagation types, one listens and does not talk.",
+        "Make a mount shared in the first, then copy the namespace, and look at the options"
+        " of unshare(1) for the copy.",
+        "mount --make-shared needs a mount of your own; unshare --mount makes the copy, and its"
+        " --propagation takes the type.",
+    ),
+    check=_one_way,
+    solution=lambda keep: _pair(keep, "slave"),
+    wrong={
+        "both ways": lambda keep: _pair(keep, "unchanged"),
+        "not at all": lambda keep: _pair(keep, "private"),
+        "one namespace": lambda keep: keep(Sandbox("mnt")),
+    },
+    inside=(
+        "mount -t tmpfs pool /mnt; mount --make-shared /mnt;"
+        " unshare --mount --propagation slave sleep 60 &"
+    ),
+    one_way=(
+        "unshare -Urm sh -c 'mount -t tmpfs pool /mnt; mount --make-shared /mnt;"
+        " unshare --mount --propagation slave sleep 100 & exec sleep 100'"
+    ),
+)
 
 
-def _peers() -> Iterator[None]:
-    return _pair("unchanged")
-
-
-def _private() -> Iterator[None]:
-    return _pair("private")
-
-
-def _new_root(world: World) -> Verdict:
+def _new_root(world: World) -> Finding:
     old = [mount for mount in _mounts(world.me) if mount.target == "/"]
     found: dict[int, str] = {}  # how near it is → what it is
     for process in [p for people in world.elsewhere("mnt").values() for p in people][:_MOST_PLACES]:
@@ -189,8 +225,8 @@ def _new_root(world: World) -> Verdict:
             found[1] = f"a new root, but from {who} a way still leads to the old one: {what}"
         else:
             what = "a process has a new root, and no mount or descriptor leads to the old one."
-            return Verdict("mnt-3", True, what)
-    return Verdict("mnt-3", False, f"found {found[min(found)]}." if found else _NOBODY)
+            return True, what
+    return False, f"found {found[min(found)]}." if found else _NOBODY
 
 
 def _holds(device: str, directory: str, old: Mount) -> bool:
@@ -201,31 +237,50 @@ def _holds(device: str, directory: str, old: Mount) -> bool:
 
 
 _PROGRAMS = "for d in usr bin lib lib64 proc"
+
 _BIND = "if [ -e /$d ]; then mkdir $d; mount --rbind /$d $d; fi"
+
 _NEW_ROOT = f"mount -t tmpfs new /mnt; cd /mnt; mkdir old; {_PROGRAMS}; do {_BIND}; done"
+
 _PIVOT = "PATH=$PATH:/usr/sbin:/sbin; pivot_root . old; cd /"
+
 _STAY = "echo; exec sleep 60"
 
 
-def _run(script: str) -> Iterator[None]:
-    with Sandbox("mnt") as box, box.popen(["unshare", "--mount", "bash", "-ec", script]) as process:
-        process.stdout.readline()
-        yield
+def _run(keep: Keep, script: str) -> None:
+    box = keep(Sandbox("mnt"))
+    process = keep(box.popen(["unshare", "--mount", "bash", "-ec", script]))
+    process.stdout.readline()
 
 
-def _pivoted() -> Iterator[None]:
-    return _run(f"{_NEW_ROOT}; {_PIVOT}; umount -l old; {_STAY}")
+MNT_3 = Exercise(
+    "mnt-3",
+    "A new root",
+    task=(
+        "Have a process run on a root file system of its own: its root directory is that of its"
+        " mount namespace, in which the old root is mounted nowhere, and from no directory that it"
+        ' has open does ".." lead there. Leave it running.'
+    ),
+    hints=(
+        "chroot(2) moves a process's root directory; another call moves the root mount.",
+        "The new root needs programs: bind what they need, such as /usr, into a new tmpfs.",
+        "After pivot_root . old the old root is at /old: change to /, and unmount that lazily.",
+    ),
+    check=_new_root,
+    solution=lambda keep: _run(keep, f"{_NEW_ROOT}; {_PIVOT}; umount -l old; {_STAY}"),
+    wrong={
+        "chroot": lambda keep: _run(
+            keep, f"{_NEW_ROOT}; PATH=$PATH:/usr/sbin:/sbin; exec chroot . sh -c '{_STAY}'"
+        ),
+        "old root kept": lambda keep: _run(keep, f"{_NEW_ROOT}; {_PIVOT}; {_STAY}"),
+        "nothing moved": lambda keep: keep(Sandbox("mnt")),
+    },
+    inside=f"unshare -m bash -ec '{_NEW_ROOT}; {_PIVOT}; umount -l old; exec sleep 60' &",
+    one_way=f"unshare -Urm bash -ec '{_NEW_ROOT}; {_PIVOT}; umount -l old; exec sleep 100'",
+)
 
 
-def _chrooted() -> Iterator[None]:
-    return _run(f"{_NEW_ROOT}; PATH=$PATH:/usr/sbin:/sbin; exec chroot . sh -c '{_STAY}'")
-
-
-def _old_kept() -> Iterator[None]:
-    return _run(f"{_NEW_ROOT}; {_PIVOT}; {_STAY}")
-
-
-def _overlay(world: World) -> Verdict:
+def _overlay(world: World) -> Finding:
     found = ""
     for process in _places(world):
         for mount in _mounts(process):
@@ -243,45 +298,62 @@ def _overlay(world: World) -> Verdict:
                 )
             elif rooted_files.hidden_file(process.pid, mount.target, lower):
                 what = "the overlay hides a file that its lower directory still has."
-                return Verdict("mnt-4", True, what)
+                return True, what
             else:
                 found = "found an overlay, but it shows every file of its lower directory."
     if not found and world.elsewhere("mnt"):
         found = "found a mount namespace of its own, but no overlay that is only there."
-    return Verdict("mnt-4", False, found or _NOBODY)
+    return False, found or _NOBODY
 
 
 _LAYERS = "mount -t tmpfs layers /mnt; mkdir /mnt/lower /mnt/upper /mnt/work /mnt/merged"
+
 _FILE = "echo hello > /mnt/lower/letter"
+
 _OVERLAY = (
     "mount -t overlay overlay"
     " -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work,userxattr /mnt/merged"
 )
 
 
-def _layered(script: str) -> Iterator[None]:
-    with Sandbox("mnt") as box:
-        box.run(f"set -e; {script}")
-        yield
+def _layered(keep: Keep, script: str) -> None:
+    box = keep(Sandbox("mnt"))
+    box.run(f"set -e; {script}")
 
 
-def _hidden() -> Iterator[None]:
-    return _layered(f"{_LAYERS}; {_FILE}; {_OVERLAY}; rm /mnt/merged/letter")
-
-
-def _untouched() -> Iterator[None]:
-    return _layered(f"{_LAYERS}; {_FILE}; {_OVERLAY}")
-
-
-def _really_deleted() -> Iterator[None]:
-    return _layered(f"{_LAYERS}; {_FILE}; rm /mnt/lower/letter; {_OVERLAY}")
-
-
-def _bound() -> Iterator[None]:
-    return _layered(f"{_LAYERS}; {_FILE}; mount --bind /mnt/lower /mnt/merged")
-
+MNT_4 = Exercise(
+    "mnt-4",
+    "Deleted, and yet still there",
+    task=(
+        "Mount an overlay, with an upper directory, in which a file of its lower directory is"
+        " missing, while the lower directory still has it. Leave a process running that sees both."
+    ),
+    hints=(
+        "An overlay writes to its upper directory only. How could it remember a deletion?",
+        "You need four directories on a tmpfs: lower, upper, work, and where to mount.",
+        "Mounted with -o lowerdir=…,upperdir=…,workdir=…,userxattr, it is a directory like any"
+        " other: what deletes a file in it?",
+    ),
+    check=_overlay,
+    solution=lambda keep: _layered(keep, f"{_LAYERS}; {_FILE}; {_OVERLAY}; rm /mnt/merged/letter"),
+    wrong={
+        "nothing deleted": lambda keep: _layered(keep, f"{_LAYERS}; {_FILE}; {_OVERLAY}"),
+        "deleted below": lambda keep: _layered(
+            keep, f"{_LAYERS}; {_FILE}; rm /mnt/lower/letter; {_OVERLAY}"
+        ),
+        "a bind mount": lambda keep: _layered(
+            keep, f"{_LAYERS}; {_FILE}; mount --bind /mnt/lower /mnt/merged"
+        ),
+    },
+    inside=f"{_LAYERS}; {_FILE}; {_OVERLAY}; rm /mnt/merged/letter",
+    one_way=(
+        f"unshare -Urm bash -ec '{_LAYERS}; {_FILE}; {_OVERLAY};"
+        " rm /mnt/merged/letter; exec sleep 100'"
+    ),
+)
 
 _SIZE = "size=3144k"  # by which the first of several file systems is known
+
 _first: dict[int, int] = {}  # pid of a sandbox → the number of the mount that its letters are in
 
 
@@ -302,11 +374,11 @@ def _covered() -> tuple[Sandbox, ...]:
     return (box,)
 
 
-def _uncovered(world: World) -> Verdict:
+def _uncovered(world: World) -> Finding:
     boxes = diagnosis.found(world, "mnt-5")
     if not boxes:
         found = 'found no sandbox of this exercise: box = ns.broken("mnt-5") makes it.'
-        return Verdict("mnt-5", False, found)
+        return False, found
     mounts = {mount.id: mount for mount in _mounts(boxes[0])}
     letters = [m for m in mounts.values() if m.fstype == "tmpfs" and _SIZE in m.super_options]
     seen = rooted_files.at(boxes[0].pid, "/mnt")
@@ -325,152 +397,49 @@ def _uncovered(world: World) -> Verdict:
         found = f"found the letters again, but {who} is read-only."
     else:
         found = "the letters are seen at /mnt again, and can be written."
-        return Verdict("mnt-5", True, found)
-    return Verdict("mnt-5", False, found)
+        return True, found
+    return False, found
 
 
-def _mending(script: str) -> Iterator[None]:
-    with diagnosis.begun("mnt-5", _covered) as (box,):
-        box.run(script)
-        yield
+def _mending(script: str) -> Attempt:
+    return lambda keep: keep(diagnosis.begun("mnt-5", _covered))[0].run(script)
 
 
 _UPPERMOST = "grep ' /mnt ' /proc/self/mountinfo | tail -n1"
+
 _UNCOVER = f"until {_UPPERMOST} | grep -q {_SIZE}; do umount /mnt; done"
 
 
-def _mended() -> Iterator[None]:
-    return _mending(f"{_UNCOVER}; mount -o remount,rw letters /mnt")
-
-
-def _left_covered() -> Iterator[None]:
-    return _mending("true")
-
-
-def _still_read_only() -> Iterator[None]:
-    return _mending(_UNCOVER)
-
-
-def _letters_anew() -> Iterator[None]:
-    return _mending("mount -t tmpfs letters /mnt && echo hello > /mnt/letter")
-
-
-def _all_unmounted() -> Iterator[None]:
-    return _mending("while umount /mnt 2> /dev/null; do :; done")
-
-
-EXERCISES = (
-    Exercise(
-        "mnt-1",
-        "A drawer of its own",
-        "Have a process see an empty file system, a tmpfs, at /mnt, while this notebook does not"
-        " have it mounted. Leave it running.",
-        (
-            "Mounts made in a mount namespace of its own do not show outside.",
-            "In a terminal: unshare -Urm gives you one, with the right to mount in it.",
-            "mount -t tmpfs takes a source, which may be any word, and the place.",
-        ),
-        _drawer,
-        _with_drawer,
-        {"nothing mounted": _nothing_mounted, "another place": _elsewhere, "ended": _ended},
-        shell="unshare -Urm sh -c 'mount -t tmpfs drawer /mnt; exec sleep 60'",
-        inside="mount -t tmpfs drawer /mnt",
-        one_way="unshare -Urm sh -c 'mount -t tmpfs drawer /mnt; exec sleep 100'",
-    ),
-    Exercise(
-        "mnt-2",
-        "One way only",
-        "Make two mount namespaces, so that what is mounted at some place in the first appears in"
-        " the second, but nothing mounted in the second appears in the first. Leave a process"
-        " running in each.",
-        (
-            "Of the four propagation types, one listens and does not talk.",
-            "Make a mount shared in the first, then copy the namespace, and look at the options"
-            " of unshare(1) for the copy.",
-            "mount --make-shared needs a mount of your own; unshare --mount makes the copy, and its"
-            " --propagation takes the type.",
-        ),
-        _one_way,
-        _slave,
-        {"both ways": _peers, "not at all": _private, "one namespace": _nothing_mounted},
-        shell="unshare -Urm sh -c 'mount -t tmpfs pool /mnt; mount --make-shared /mnt;"
-        " unshare --mount --propagation slave sleep 60 & exec sleep 60'",
-        inside="mount -t tmpfs pool /mnt; mount --make-shared /mnt;"
-        " unshare --mount --propagation slave sleep 60 &",
-        one_way="unshare -Urm sh -c 'mount -t tmpfs pool /mnt; mount --make-shared /mnt;"
-        " unshare --mount --propagation slave sleep 100 & exec sleep 100'",
-    ),
-    Exercise(
-        "mnt-3",
-        "A new root",
-        "Have a process run on a root file system of its own: its root directory is that of its"
-        " mount namespace, in which the old root is mounted nowhere, and from no directory that it"
-        ' has open does ".." lead there. Leave it running.',
-        (
-            "chroot(2) moves a process's root directory; another call moves the root mount.",
-            "The new root needs programs: bind what they need, such as /usr, into a new tmpfs.",
-            "After pivot_root . old the old root is at /old: change to /, and unmount that lazily.",
-        ),
-        _new_root,
-        _pivoted,
-        {"chroot": _chrooted, "old root kept": _old_kept, "nothing moved": _nothing_mounted},
-        shell=f"unshare -Urm bash -ec '{_NEW_ROOT}; {_PIVOT}; umount -l old; exec sleep 60'",
-        inside=f"unshare -m bash -ec '{_NEW_ROOT}; {_PIVOT}; umount -l old; exec sleep 60' &",
-        one_way=(f"unshare -Urm bash -ec '{_NEW_ROOT}; {_PIVOT}; umount -l old; exec sleep 100'"),
-    ),
-    Exercise(
-        "mnt-4",
-        "Deleted, and yet still there",
-        "Mount an overlay, with an upper directory, in which a file of its lower directory is"
-        " missing, while the lower directory still has it. Leave a process running that sees both.",
-        (
-            "An overlay writes to its upper directory only. How could it remember a deletion?",
-            "You need four directories on a tmpfs: lower, upper, work, and where to mount.",
-            "Mounted with -o lowerdir=…,upperdir=…,workdir=…,userxattr, it is a directory like any"
-            " other: what deletes a file in it?",
-        ),
-        _overlay,
-        _hidden,
-        {
-            "nothing deleted": _untouched,
-            "deleted below": _really_deleted,
-            "a bind mount": _bound,
-        },
-        shell=f"unshare -Urm bash -ec '{_LAYERS}; {_FILE}; {_OVERLAY};"
-        " rm /mnt/merged/letter; exec sleep 60'",
-        inside=f"{_LAYERS}; {_FILE}; {_OVERLAY}; rm /mnt/merged/letter",
-        one_way=(
-            f"unshare -Urm bash -ec '{_LAYERS}; {_FILE}; {_OVERLAY};"
-            " rm /mnt/merged/letter; exec sleep 100'"
-        ),
-    ),
-    Exercise(
-        "mnt-5",
-        "The lost letters",
+MNT_5 = Exercise(
+    "mnt-5",
+    "The lost letters",
+    task=(
         "A sandbox had a file system with a letter at /mnt, and could write there. Then somebody"
         " was at work, and now nothing of it is seen. Make it with"
         ' box = ns.broken("mnt-5"), find out what happened, and mend it in there: at /mnt that'
-        " mount is to be seen again, and to be writable. Mount nothing new.",
-        (
-            "A mount hides what was there before, and leaves it as it is.",
-            "The last line for /mnt in /proc/self/mountinfo is the one you see. The letters are in"
-            f" the one with {_SIZE}.",
-            "umount takes away the uppermost only. Then look at both, the options of the mount and"
-            " those of the file system: a remount changes them (name the source, letters, and the"
-            " place, or mount takes over options that do not hold in here).",
-        ),
-        _uncovered,
-        _mended,
-        {
-            "still covered": _left_covered,
-            "still read-only": _still_read_only,
-            "written anew": _letters_anew,
-            "all unmounted": _all_unmounted,
-        },
-        one_way=(
-            f"box = ns.broken(\"mnt-5\")\nbox.run('''{_UNCOVER}''')\n"
-            "box.run('mount -o remount,rw letters /mnt')"
-        ),
-        broken=_covered,
+        " mount is to be seen again, and to be writable. Mount nothing new."
     ),
+    hints=(
+        "A mount hides what was there before, and leaves it as it is.",
+        "The last line for /mnt in /proc/self/mountinfo is the one you see. The letters are in"
+        f" the one with {_SIZE}.",
+        "umount takes away the uppermost only. Then look at both, the options of the mount and"
+        " those of the file system: a remount changes them (name the source, letters, and the"
+        " place, or mount takes over options that do not hold in here).",
+    ),
+    check=_uncovered,
+    solution=_mending(f"{_UNCOVER}; mount -o remount,rw letters /mnt"),
+    wrong={
+        "still covered": _mending("true"),
+        "still read-only": _mending(_UNCOVER),
+        "written anew": _mending("mount -t tmpfs letters /mnt && echo hello > /mnt/letter"),
+        "all unmounted": _mending("while umount /mnt 2> /dev/null; do :; done"),
+    },
+    one_way=(
+        f"box = ns.broken(\"mnt-5\")\nbox.run('''{_UNCOVER}''')\n"
+        "box.run('mount -o remount,rw letters /mnt')"
+    ),
+    broken=_covered,
 )
+
+EXERCISES = (MNT_1, MNT_2, MNT_3, MNT_4, MNT_5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nsedu.agent.lent_ids import is_yours
 from nsedu.kernel.namespace_types import NAMES
@@ -17,13 +18,25 @@ from nsedu.sandbox.sandbox import Sandbox
 
 Known = TypeVar("Known")
 
-Attempt = Callable[[], Iterator[None]]
-"""A generator function: makes some state, yields while it stands, and undoes it."""
+Finding = tuple[bool, str]
+"""What a check says: whether the exercise is solved, and what was found, as a sentence."""
+
+
+class Keep(Protocol):
+    """Enters a context, and leaves it when the state that an attempt made has been judged."""
+
+    def __call__(self, made: AbstractContextManager[Known], /) -> Known:
+        """What the context gives; see `contextlib.ExitStack.enter_context`."""
+        ...
+
+
+Attempt = Callable[[Keep], object]
+"""Makes some state, and hands to `keep` what must stay for it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says: whether the exercise is solved, and what was found, as a sentence."""
+    """What is said to the learner: whether an exercise is solved, and what was found."""
 
     id: str
     solved: bool
@@ -112,10 +125,10 @@ class Exercise:
         title: a few words.
         task: what to bring about, in a sentence or three.
         hints: from vague to the last step, never the whole of it.
-        check: looks at the world and gives a verdict.
+        check: looks at the world, and says whether it is solved and what was found.
         solution: makes the state asked for.
         wrong: plausible wrong answers, by name.
-        shell: the same solution by hand: a command for a terminal, solved while it runs; or "".
+        shell: a command for a terminal, solved while it runs, where `one_way` is Python; or "".
         inside: the same in the bash of ``%%inside BOX``, where BOX is a sandbox of all eight types;
             it holds as long as BOX is open; or "".
         needs: what it takes beside namespaces, in the doctor's words; it cannot be solved without.
@@ -128,7 +141,7 @@ class Exercise:
     title: str
     task: str
     hints: tuple[str, ...]
-    check: Callable[[World], Verdict]
+    check: Callable[[World], Finding]
     solution: Attempt
     wrong: dict[str, Attempt]
     shell: str = ""
@@ -218,11 +231,11 @@ def judge(exercise: Exercise, here: World, everywhere: bool = False) -> Verdict:
         everywhere: whether to look also for what has left `here`, which takes a further snapshot.
     """
     here = _without_broken(here, exercise.id)
-    verdict = exercise.check(here)
-    if verdict.solved:
-        return verdict
-    why = _foreign(exercise, here) or (_stray(exercise, here) if everywhere else "")
-    return replace(verdict, found=f"{verdict.found.removesuffix('.')}; {why}") if why else verdict
+    solved, found = exercise.check(here)
+    if not solved:
+        why = _foreign(exercise, here) or (_stray(exercise, here) if everywhere else "")
+        found = f"{found.removesuffix('.')}; {why}" if why else found
+    return Verdict(exercise.id, solved, found)
 
 
 def _foreign(exercise: Exercise, here: World) -> str:
@@ -255,7 +268,7 @@ def _stray(exercise: Exercise, here: World) -> str:
         if any(process.links.get(type) != here.me.links.get(type) for type in NAMES)
     ]
     wide = replace(wide, yours=here.yours)
-    if not away or not exercise.check(replace(wide, yours=(*here.yours, *away), _known={})).solved:
+    if not away or not _solves(exercise, wide, *away):
         return ""
     found = next(_solving(exercise, wide, away), None)
     name = "a process of yours" if found is None else f"{found.name} ({found.pid})"
@@ -268,5 +281,10 @@ def _stray(exercise: Exercise, here: World) -> str:
 def _solving(exercise: Exercise, here: World, others: Sequence[Process]) -> Iterator[Process]:
     """Which of other processes would solve it if it counted."""
     for process in others[:_TRIED]:
-        if exercise.check(replace(here, yours=(*here.yours, process), _known={})).solved:
+        if _solves(exercise, here, process):
             yield process
+
+
+def _solves(exercise: Exercise, here: World, *others: Process) -> bool:
+    """Whether it would be solved if other processes counted, too."""
+    return exercise.check(replace(here, yours=(*here.yours, *others), _known={}))[0]

@@ -14,7 +14,7 @@ from nsedu.kernel import syscalls
 from nsedu.kernel.namespace_files import open_file
 from nsedu.kernel.namespace_types import CloneFlag
 from nsedu.kernel.procfs import read
-from nsedu.learning.exercises.model import Exercise, Verdict, World
+from nsedu.learning.exercises.model import Exercise, Finding, Keep, World
 from nsedu.observe import questions
 from nsedu.observe.networks import Link, Network, networks
 from nsedu.observe.records import Process
@@ -26,7 +26,7 @@ from nsedu.sandbox.veth import cable
 _NOBODY = "found no running process of yours in another network namespace."
 
 
-def _server(box: Sandbox, port: int) -> Iterator[None]:
+def _server(keep: Keep, box: Sandbox, port: int) -> None:
     """Someone who listens on a port in a sandbox for as long as this stands."""
     code = (
         "import socket, time\n"
@@ -34,57 +34,50 @@ def _server(box: Sandbox, port: int) -> Iterator[None]:
         "    print('ready', flush=True)\n"
         "    time.sleep(60)"
     )
-    with box.popen([sys.executable, "-I", "-c", code]) as server:
-        server.stdout.readline()
-        yield
+    server = keep(box.popen([sys.executable, "-I", "-c", code]))
+    server.stdout.readline()
 
 
-def _same_port(world: World) -> Verdict:
+def _same_port(world: World) -> Finding:
     ports = {ns: found or [] for ns, found in world.asks("net", "listening").items()}
     count = sum(8080 in found for found in ports.values())
     if count > 1:
-        return Verdict("net-1", True, f"{count} network namespaces, each with its own port 8080.")
+        return True, f"{count} network namespaces, each with its own port 8080."
     if count:
-        return Verdict(
-            "net-1", False, "found one network namespace with a server on port 8080; it takes two."
-        )
+        return (False, "found one network namespace with a server on port 8080; it takes two.")
     others = sorted(set(chain.from_iterable(ports.values())))
     if others:
         told = ", ".join(map(str, others))
-        return Verdict("net-1", False, f"found servers, but on port {told} and not on 8080.")
+        return False, f"found servers, but on port {told} and not on 8080."
     if ports:
-        return Verdict(
-            "net-1", False, "found another network namespace, but nobody who listens in it."
-        )
-    return Verdict("net-1", False, _NOBODY)
+        return (False, "found another network namespace, but nobody who listens in it.")
+    return False, _NOBODY
 
 
-def _two_servers() -> Iterator[None]:
-    with Sandbox("net") as one, Sandbox("net") as other:
-        for _ in _server(one, 8080):
-            yield from _server(other, 8080)
+def _two_servers(keep: Keep) -> None:
+    one = keep(Sandbox("net"))
+    other = keep(Sandbox("net"))
+    _server(keep, one, 8080)
+    _server(keep, other, 8080)
 
 
-def _one_server() -> Iterator[None]:
-    with Sandbox("net") as box, Sandbox("net"):
-        yield from _server(box, 8080)
+def _one_server(keep: Keep) -> None:
+    box = keep(Sandbox("net"))
+    keep(Sandbox("net"))
+    _server(keep, box, 8080)
 
 
-def _two_ports() -> Iterator[None]:
-    with Sandbox("net") as one, Sandbox("net") as other:
-        for _ in _server(one, 8080):
-            yield from _server(other, 8081)
+def _two_ports(keep: Keep) -> None:
+    one = keep(Sandbox("net"))
+    other = keep(Sandbox("net"))
+    _server(keep, one, 8080)
+    _server(keep, other, 8081)
 
 
-def _nobody_listens() -> Iterator[None]:
-    with Sandbox("net"), Sandbox("net"):
-        yield
+_last: list[tuple[object, Finding]] = []  # the signs at the last look, and what it said
 
 
-_last: list[tuple[object, Verdict]] = []  # the signs at the last look, and what it said
-
-
-def _connected(world: World) -> Verdict:
+def _connected(world: World) -> Finding:
     """Whether there is a cable; looked for only if there are signs of a change, since it is dear.
 
     To ask by netlink takes some 20 ms for each namespace, and the lamp asks every second.
@@ -148,31 +141,28 @@ def _may_hold(process: Process) -> bool:
 
 def _cabled(
     elsewhere: dict[int, list[Process]], held: Mapping[int, int], sure: set[int]
-) -> Verdict:
+) -> Finding:
     places = [Place(str(ns), people[0].pid) for ns, people in elsewhere.items()]
     try:
         found = networks(places, held)
     except ValueError:
-        return Verdict("net-2", False, "found a process that ended just now; check once more.")
+        return False, "found a process that ended just now; check once more."
     own = os.stat("/proc/thread-self/ns/net").st_ino
     found = tuple(network for network in found if network.ns != own)
     if any(_alive(link, other) for link, other in _all_cables(found)):
-        return Verdict(
-            "net-2", True, "a cable between two network namespaces, with addresses that meet."
-        )
+        return (True, "a cable between two network namespaces, with addresses that meet.")
     found = tuple(network for network in found if network.ns in elsewhere or network.ns in sure)
     cables = _all_cables(found)
     if cables:
-        return Verdict("net-2", False, f"found a cable, but {_wrong_with(*cables[0])}.")
+        return False, f"found a cable, but {_wrong_with(*cables[0])}."
     if any(link.kind == "veth" for network in found for link in network.links):
-        return Verdict(
-            "net-2", False, "found a cable, but not between two namespaces that are both yours and"
+        return (False, "found a cable, but not between two namespaces that are both yours and"
             " not this notebook's."
         )  # fmt: skip
     if found:
         count = f"{len(found)} other network namespace{'s' if len(found) > 1 else ''}"
-        return Verdict("net-2", False, f"found {count} of yours, but no cable.")
-    return Verdict("net-2", False, _NOBODY)
+        return False, f"found {count} of yours, but no cable."
+    return False, _NOBODY
 
 
 def _all_cables(found: Sequence[Network]) -> list[tuple[Link, Link]]:
@@ -211,28 +201,16 @@ def _wrong_with(one: Link, other: Link) -> str:
     return f"its addresses, {told}, are not two of one network"
 
 
-def _laid(mine: str, *theirs: str) -> Iterator[None]:
-    with Sandbox("net") as lab, lab.sandbox("net") as one, lab.sandbox("net") as other:
-        cable((one, "eth0", mine), (other, "eth0", *theirs))
-        yield
+def _laid(keep: Keep, mine: str, *theirs: str) -> None:
+    lab = keep(Sandbox("net"))
+    one = keep(lab.sandbox("net"))
+    other = keep(lab.sandbox("net"))
+    cable((one, "eth0", mine), (other, "eth0", *theirs))
 
 
-def _cable() -> Iterator[None]:
-    yield from _laid("10.7.0.1/24", "10.7.0.2/24")
-
-
-def _no_address() -> Iterator[None]:
-    yield from _laid("10.7.0.1/24")
-
-
-def _two_networks() -> Iterator[None]:
-    yield from _laid("10.7.0.1/24", "10.8.0.2/24")
-
-
-def _both_ends_in_one() -> Iterator[None]:
-    with Sandbox("net") as box:
-        cable((box, "left", "10.7.0.1/24"), (box, "right", "10.7.0.2/24"))
-        yield
+def _both_ends_in_one(keep: Keep) -> None:
+    box = keep(Sandbox("net"))
+    cable((box, "left", "10.7.0.1/24"), (box, "right", "10.7.0.2/24"))
 
 
 _REDIRECT = """
@@ -245,7 +223,7 @@ table ip nat {{
 """
 
 
-def _redirected(world: World) -> Verdict:
+def _redirected(world: World) -> Finding:
     homes = world.elsewhere("net")
     seen = {
         ns: {80, 8080} & {*(ports or ())} for ns, ports in world.asks("net", "listening").items()
@@ -254,7 +232,7 @@ def _redirected(world: World) -> Verdict:
     knocks = [questions.answer_of(pids, "net", "connect", 80) for pids in servers]
     refused = [knock for knock in knocks if knock is not None]
     if 0 in refused:
-        return Verdict("net-3", True, "nobody listens on port 80, and yet somebody answers there.")
+        return True, "nobody listens on port 80, and yet somebody answers there."
     if errno.ECONNREFUSED in refused:
         found = "found a server on port 8080, but a connection to port 80 is refused."
     elif errno.ENETUNREACH in refused:
@@ -270,43 +248,35 @@ def _redirected(world: World) -> Verdict:
         found = "found another network namespace, without a server on 8080."
     else:
         found = _NOBODY
-    return Verdict("net-3", False, found)
+    return False, found
 
 
-def _with_rule(hook: str, port: int) -> Iterator[None]:
-    with Sandbox("net") as box:
-        box.run(["nft", "-f", "-"], input=_REDIRECT.format(hook=hook))
-        yield from _server(box, port)
+def _with_rule(keep: Keep, hook: str, port: int) -> None:
+    box = keep(Sandbox("net"))
+    box.run(["nft", "-f", "-"], input=_REDIRECT.format(hook=hook))
+    _server(keep, box, port)
 
 
-def _redirect() -> Iterator[None]:
-    yield from _with_rule("output", 8080)
-
-
-def _arriving_only() -> Iterator[None]:
-    yield from _with_rule("prerouting", 8080)
-
-
-def _on_80() -> Iterator[None]:
-    with Sandbox("net") as box:
-        yield from _server(box, 80)
+def _on_80(keep: Keep) -> None:
+    box = keep(Sandbox("net"))
+    _server(keep, box, 80)
 
 
 _FAR, _BEYOND, _FAR6 = "10.7.0.2", "10.8.0.2", "fd00:7::2"
 
 
-def _reaches(world: World, id: str, address: str) -> Verdict:
+def _reaches(world: World, id: str, address: str) -> Finding:
     """Whether a connection from the sandbox called west arrives in the one called east."""
     ends = diagnosis.found(world, id, f"{id}-west", f"{id}-east")
     if len(ends) < 2:
         made = f'ns.broken("{id}") makes them'
-        return Verdict(id, False, f'found no sandboxes called "{id}-west" and "{id}-east": {made}.')
+        return False, f'found no sandboxes called "{id}-west" and "{id}-east": {made}.'
     west, east = ends
     if west.links.get("net") == east.links.get("net"):
-        return Verdict(id, False, "found west and east in one network namespace.")
+        return False, "found west and east in one network namespace."
     said = questions.arrives(west.pid, east.pid, address)
     if said.get("value") and said["connect"] == 0:
-        return Verdict(id, True, f"a connection from west to {address} arrives in east.")
+        return True, f"a connection from west to {address} arrives in east."
     if said.get("step") == "enter":
         found = "found the two, but they may not be entered."
     elif said.get("errno") == errno.EADDRNOTAVAIL:
@@ -320,22 +290,23 @@ def _reaches(world: World, id: str, address: str) -> Verdict:
     else:
         why = os.strerror(said["connect"])
         found = f"found that a connection from west to {address} fails: {why}."
-    return Verdict(id, False, found)
+    return False, found
 
 
-def _cable_reaches(world: World) -> Verdict:
+def _cable_reaches(world: World) -> Finding:
     return _reaches(world, "net-4", _FAR)
 
 
-def _router_reaches(world: World) -> Verdict:
+def _router_reaches(world: World) -> Finding:
     return _reaches(world, "net-5", _BEYOND)
 
 
-def _reaches6(world: World) -> Verdict:
+def _reaches6(world: World) -> Finding:
     return _reaches(world, "net-6", _FAR6)
 
 
 _Change = tuple[Sandbox, str, str, dict[str, object]]
+
 """A sandbox, and what to ask of rtnetlink(7) there: "link", "set", {…} or so."""
 
 
@@ -374,6 +345,7 @@ def _write(path: str, text: str) -> None:
 
 
 _Fault = Callable[..., None]
+
 """Called with the sandboxes in which something is to be broken, and the one around them last."""
 
 
@@ -400,6 +372,7 @@ def _address(link: str, address: str, length: int) -> dict[str, object]:
 
 
 _AT_ONCE = 0x2  # IFA_F_NODAD of <linux/if_addr.h>: nobody is asked whether the address is taken
+
 _CABLE_FAULTS: tuple[_Fault, ...] = (_switch_off, _other_network, _dead_end, _taken)
 
 
@@ -413,8 +386,11 @@ def _broken_cable(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
 
 
 _FORWARD = "/proc/sys/net/ipv4/ip_forward"
+
 _AHEAD = {"dst": "default", "gateway": "10.7.0.254"}
+
 _BACK = {"dst": "default", "gateway": "10.8.0.254"}
+
 _HOLE = {"dst": f"{_BEYOND}/32", "type": "blackhole"}
 
 
@@ -487,11 +463,10 @@ def _broken_ipv6(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
     return west, east, lab
 
 
-def _mended(id: str) -> Iterator[None]:
+def _mended(keep: Keep, id: str) -> None:
     """The sandboxes of net-4, -5 or -6 as they were before something in them was broken."""
-    with diagnosis.begun(id, _BREAK[id]) as boxes:
-        _MEND[id](*boxes)
-        yield
+    boxes = keep(diagnosis.begun(id, _BREAK[id]))
+    _MEND[id](*boxes)
 
 
 def _mend_cable(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
@@ -516,38 +491,63 @@ def _mend_ipv6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
 
 
 _BREAK = {"net-4": _broken_cable, "net-5": _broken_router, "net-6": _broken_ipv6}
+
 _MEND: dict[str, _Fault] = {"net-4": _mend_cable, "net-5": _mend_router, "net-6": _mend_ipv6}
 
 
-def _untouched(id: str) -> Iterator[None]:
-    with diagnosis.begun(id, _BREAK[id]):
-        yield
+def _untouched(keep: Keep, id: str) -> None:
+    keep(diagnosis.begun(id, _BREAK[id]))
 
 
-def _address_at_home() -> Iterator[None]:
+def _address_at_home(keep: Keep) -> None:
     """The address that is not reached is given to the one who looks for it."""
-    with diagnosis.begun("net-4", _broken_cable) as boxes:
-        _mend_cable(*boxes)
-        _taken(*boxes)
-        yield
+    boxes = keep(diagnosis.begun("net-4", _broken_cable))
+    _mend_cable(*boxes)
+    _taken(*boxes)
 
 
-def _router_has_it() -> Iterator[None]:
+def _router_has_it(keep: Keep) -> None:
     """The router answers to the address of east."""
-    with diagnosis.begun("net-5", _broken_router) as (west, router, east, lab):
-        _mend_router(west, router, east, lab)
-        _change(lab, (router, "addr", "add", _address("lo", _BEYOND, 32)))
-        yield
+    (west, router, east, lab) = keep(diagnosis.begun("net-5", _broken_router))
+    _mend_router(west, router, east, lab)
+    _change(lab, (router, "addr", "add", _address("lo", _BEYOND, 32)))
 
 
-def _address_at_home6() -> Iterator[None]:
-    with diagnosis.begun("net-6", _broken_ipv6) as boxes:
-        _mend_ipv6(*boxes)
-        _taken6(*boxes)
-        yield
+def _address_at_home6(keep: Keep) -> None:
+    boxes = keep(diagnosis.begun("net-6", _broken_ipv6))
+    _mend_ipv6(*boxes)
+    _taken6(*boxes)
 
 
 _HAND_SERVER = "python3 -m http.server 8080 &> /dev/null"  # what it says, nobody would read
+
+NET_1 = Exercise(
+    "net-1",
+    "One port, twice",
+    task=(
+        "Have two servers listen on the same TCP port, 8080, at the same time, neither of them in"
+        " this notebook's network namespace. Leave both running."
+    ),
+    hints=(
+        "A port belongs to a network namespace, not to the machine.",
+        "Two network namespaces, a server in each: box.popen(…) starts one and leaves it.",
+        "python3 -m http.server 8080 listens until it is ended; keep what popen returns.",
+    ),
+    check=_same_port,
+    solution=_two_servers,
+    wrong={
+        "one server": _one_server,
+        "two ports": _two_ports,
+        "nobody listens": lambda keep: (keep(Sandbox("net")), keep(Sandbox("net"))),
+    },
+    shell=f"unshare -Ur --net {_HAND_SERVER} & exec unshare -Ur --net {_HAND_SERVER}",
+    inside=f"{_HAND_SERVER} & unshare --net {_HAND_SERVER} &",
+    one_way=(
+        'one, two = ns.Sandbox("net"), ns.Sandbox("net")\n'
+        'servers = [box.popen("python3 -m http.server 8080") for box in (one, two)]'
+    ),
+)
+
 _HAND_CABLE = (
     "unshare --net sleep 60 & other=$!;"
     " until [ $(readlink /proc/$other/ns/net) != $(readlink /proc/self/ns/net) ];"
@@ -557,156 +557,171 @@ _HAND_CABLE = (
     " nsenter --target $other --net ip addr add 10.7.0.2/24 dev right;"
     " nsenter --target $other --net ip link set right up"
 )
+
+NET_2 = Exercise(
+    "net-2",
+    "A cable",
+    task=(
+        "Connect two network namespaces, neither of them this notebook's, by a virtual cable. Both"
+        " ends are switched on, and you have given them two addresses of one network. (The"
+        " link-local address that IPv6 gives each link by itself does not count.)"
+    ),
+    hints=(
+        "A veth pair is a cable: one end here, the other there.",
+        "Who lays it must be root over both: make both sandboxes inside a third.",
+        'ns.cable takes two ends: (one, "eth0", an address with its /24), and the other.',
+    ),
+    check=_connected,
+    solution=lambda keep: _laid(keep, "10.7.0.1/24", "10.7.0.2/24"),
+    wrong={
+        "no address": lambda keep: _laid(keep, "10.7.0.1/24"),
+        "two networks": lambda keep: _laid(keep, "10.7.0.1/24", "10.8.0.2/24"),
+        "both ends in one namespace": _both_ends_in_one,
+    },
+    needs=("veth",),
+    shell=f"unshare -Ur --net bash -c '{_HAND_CABLE}; wait'",
+    inside=_HAND_CABLE,
+    one_way=(
+        'lab = ns.Sandbox("net")\n'
+        'one, other = lab.sandbox("net"), lab.sandbox("net")\n'
+        'ns.cable((one, "eth0", "10.7.0.1/24"), (other, "eth0", "10.7.0.2/24"))'
+    ),
+)
+
 _HAND_RULE = (
     "PATH+=:/usr/sbin; nft add table ip nat;"
     " nft 'add chain ip nat out { type nat hook output priority -100; }';"
     " nft add rule ip nat out tcp dport 80 redirect to :8080"
 )
 
-EXERCISES = (
-    Exercise(
-        "net-1",
-        "One port, twice",
-        "Have two servers listen on the same TCP port, 8080, at the same time, neither of them in"
-        " this notebook's network namespace. Leave both running.",
-        (
-            "A port belongs to a network namespace, not to the machine.",
-            "Two network namespaces, a server in each: box.popen(…) starts one and leaves it.",
-            "python3 -m http.server 8080 listens until it is ended; keep what popen returns.",
-        ),
-        _same_port,
-        _two_servers,
-        {"one server": _one_server, "two ports": _two_ports, "nobody listens": _nobody_listens},
-        shell=f"unshare -Ur --net {_HAND_SERVER} & exec unshare -Ur --net {_HAND_SERVER}",
-        inside=f"{_HAND_SERVER} & unshare --net {_HAND_SERVER} &",
-        one_way='one, two = ns.Sandbox("net"), ns.Sandbox("net")\n'
-        'servers = [box.popen("python3 -m http.server 8080") for box in (one, two)]',
-    ),
-    Exercise(
-        "net-2",
-        "A cable",
-        "Connect two network namespaces, neither of them this notebook's, by a virtual cable. Both"
-        " ends are switched on, and you have given them two addresses of one network. (The"
-        " link-local address that IPv6 gives each link by itself does not count.)",
-        (
-            "A veth pair is a cable: one end here, the other there.",
-            "Who lays it must be root over both: make both sandboxes inside a third.",
-            "ns.cable takes two ends: (one, \"eth0\", an address with its /24), and the other.",
-        ),
-        _connected,
-        _cable,
-        {
-            "no address": _no_address,
-            "two networks": _two_networks,
-            "both ends in one namespace": _both_ends_in_one,
-        },
-        needs=("veth",),
-        shell=f"unshare -Ur --net bash -c '{_HAND_CABLE}; wait'",
-        inside=_HAND_CABLE,
-        one_way=(
-            'lab = ns.Sandbox("net")\n'
-            'one, other = lab.sandbox("net"), lab.sandbox("net")\n'
-            'ns.cable((one, "eth0", "10.7.0.1/24"), (other, "eth0", "10.7.0.2/24"))'
-        ),
-    ),
-    Exercise(
-        "net-3",
-        "A door with another number",
+NET_3 = Exercise(
+    "net-3",
+    "A door with another number",
+    task=(
         "In a network namespace of your own, have a server listen on TCP port 8080 and nobody on"
-        " port 80; and yet a connection from inside to 127.0.0.1, port 80, is answered.",
-        (
-            "Someone must rewrite the port on the way: a firewall can do more than refuse.",
-            "The packet is made inside and never arrives from elsewhere: of nft's hooks it comes"
-            " through output.",
-            "A chain of type nat at that hook, and in it a rule: tcp dport 80 redirect to …",
-        ),
-        _redirected,
-        _redirect,
-        {"only for what arrives": _arriving_only, "a server on 80": _on_80},
-        needs=("nft",),
-        shell=f'exec unshare -Ur --net bash -c "ip link set lo up; {_HAND_RULE};'
-        f' exec {_HAND_SERVER}"',
-        inside=f"{_HAND_RULE}; {_HAND_SERVER} &",
-        one_way='box = ns.Sandbox("net")\n'
+        " port 80; and yet a connection from inside to 127.0.0.1, port 80, is answered."
+    ),
+    hints=(
+        "Someone must rewrite the port on the way: a firewall can do more than refuse.",
+        "The packet is made inside and never arrives from elsewhere: of nft's hooks it comes"
+        " through output.",
+        "A chain of type nat at that hook, and in it a rule: tcp dport 80 redirect to …",
+    ),
+    check=_redirected,
+    solution=lambda keep: _with_rule(keep, "output", 8080),
+    wrong={
+        "only for what arrives": lambda keep: _with_rule(keep, "prerouting", 8080),
+        "a server on 80": _on_80,
+    },
+    needs=("nft",),
+    shell=(
+        f'exec unshare -Ur --net bash -c "ip link set lo up; {_HAND_RULE}; exec {_HAND_SERVER}"'
+    ),
+    inside=f"{_HAND_RULE}; {_HAND_SERVER} &",
+    one_way=(
+        'box = ns.Sandbox("net")\n'
         'box.run("""\n'
         "nft add table ip nat\n"
         "nft 'add chain ip nat out { type nat hook output priority -100; }'\n"
         "nft add rule ip nat out tcp dport 80 redirect to :8080\n"
         '""")\n'
-        'server = box.popen("python3 -m http.server 8080")',
+        'server = box.popen("python3 -m http.server 8080")'
     ),
-    Exercise(
-        "net-4",
-        "A cable, and no answer",
+)
+
+NET_4 = Exercise(
+    "net-4",
+    "A cable, and no answer",
+    task=(
         'west, east, lab = ns.broken("net-4") makes two sandboxes on a cable. west is 10.7.0.1, and'
         f" east is {_FAR}; but a TCP connection from west to {_FAR} does not arrive in east. One"
-        " thing is wrong. Find it and mend it, so that a connection does arrive.",
-        (
-            "Go from below: is the link on, at both ends? Which addresses are there, and where?",
-            "west.run(\"ip address; ip route\").stdout shows what west has, east.run the same of"
-            f" east. And what does west think of {_FAR}? ip route get tells.",
-            "Undo what is wrong: ip link set … up, ip address del and add, or ip route del.",
-        ),
-        _cable_reaches,
-        lambda: _mended("net-4"),
-        {"nothing mended": lambda: _untouched("net-4"), "the address at home": _address_at_home},
-        needs=("veth",),
-        one_way='west, east, lab = ns.broken("net-4")\n'
+        " thing is wrong. Find it and mend it, so that a connection does arrive."
+    ),
+    hints=(
+        "Go from below: is the link on, at both ends? Which addresses are there, and where?",
+        'west.run("ip address; ip route").stdout shows what west has, east.run the same of'
+        f" east. And what does west think of {_FAR}? ip route get tells.",
+        "Undo what is wrong: ip link set … up, ip address del and add, or ip route del.",
+    ),
+    check=_cable_reaches,
+    solution=lambda keep: _mended(keep, "net-4"),
+    wrong={
+        "nothing mended": lambda keep: _untouched(keep, "net-4"),
+        "the address at home": _address_at_home,
+    },
+    needs=("veth",),
+    one_way=(
+        'west, east, lab = ns.broken("net-4")\n'
         'west.run("ip address flush dev eth0; ip address add 10.7.0.1/24 dev eth0")\n'
         'west.run("ip address del 10.7.0.2/32 dev lo", check=False)\n'
         'west.run("ip route del unreachable 10.7.0.2", check=False)\n'
-        'east.run("ip link set eth0 up")',
-        broken=_broken_cable,
+        'east.run("ip link set eth0 up")'
     ),
-    Exercise(
-        "net-5",
-        "Two cables and a router",
+    broken=_broken_cable,
+)
+
+NET_5 = Exercise(
+    "net-5",
+    "Two cables and a router",
+    task=(
         'west, router, east, lab = ns.broken("net-5") makes two sandboxes and a router between'
         f" them. A TCP connection from west (10.7.0.1) to {_BEYOND} does not arrive in east. One"
-        " thing is wrong. Find it and mend it, so that a connection does arrive.",
-        (
-            "A packet must find its way there, and its answer the way back. Follow it from hop to"
-            " hop: where does it end?",
-            "ip route in each of the three; and does the router pass on what is not for itself?",
-            "ip route replace or del, or a 1 in /proc/sys/net/ipv4/ip_forward of the router.",
-        ),
-        _router_reaches,
-        lambda: _mended("net-5"),
-        {
-            "nothing mended": lambda: _untouched("net-5"),
-            "the router has the address": _router_has_it,
-        },
-        needs=("veth",),
-        one_way='west, router, east, lab = ns.broken("net-5")\n'
+        " thing is wrong. Find it and mend it, so that a connection does arrive."
+    ),
+    hints=(
+        "A packet must find its way there, and its answer the way back. Follow it from hop to"
+        " hop: where does it end?",
+        "ip route in each of the three; and does the router pass on what is not for itself?",
+        "ip route replace or del, or a 1 in /proc/sys/net/ipv4/ip_forward of the router.",
+    ),
+    check=_router_reaches,
+    solution=lambda keep: _mended(keep, "net-5"),
+    wrong={
+        "nothing mended": lambda keep: _untouched(keep, "net-5"),
+        "the router has the address": _router_has_it,
+    },
+    needs=("veth",),
+    one_way=(
+        'west, router, east, lab = ns.broken("net-5")\n'
         'west.run("ip route replace default via 10.7.0.254")\n'
         'east.run("ip route replace default via 10.8.0.254")\n'
         'router.run("ip route del blackhole 10.8.0.2", check=False)\n'
-        'router.run("echo 1 > /proc/sys/net/ipv4/ip_forward")',
-        broken=_broken_router,
+        'router.run("echo 1 > /proc/sys/net/ipv4/ip_forward")'
     ),
-    Exercise(
-        "net-6",
-        "IPv6 alone",
+    broken=_broken_router,
+)
+
+NET_6 = Exercise(
+    "net-6",
+    "IPv6 alone",
+    task=(
         'west, east, lab = ns.broken("net-6") makes two sandboxes on a cable, with addresses of'
         f" IPv6 only. A TCP connection from west (fd00:7::1) to {_FAR6} does not arrive in east."
-        " One thing is wrong. Find it and mend it, so that a connection does arrive.",
-        (
-            "ip -6 address and ip -6 route, in both. What should be there, and is not?",
-            f"Does east have {_FAR6}, does nobody else have it, and does west know that it lies"
-            " behind its eth0?",
-            "A 0 in /proc/sys/net/ipv6/conf/eth0/disable_ipv6, ip address add with a /64 and"
-            " nodad, or ip address del.",
-        ),
-        _reaches6,
-        lambda: _mended("net-6"),
-        {"nothing mended": lambda: _untouched("net-6"), "the address at home": _address_at_home6},
-        needs=("veth",),
-        one_way='west, east, lab = ns.broken("net-6")\n'
+        " One thing is wrong. Find it and mend it, so that a connection does arrive."
+    ),
+    hints=(
+        "ip -6 address and ip -6 route, in both. What should be there, and is not?",
+        f"Does east have {_FAR6}, does nobody else have it, and does west know that it lies"
+        " behind its eth0?",
+        "A 0 in /proc/sys/net/ipv6/conf/eth0/disable_ipv6, ip address add with a /64 and"
+        " nodad, or ip address del.",
+    ),
+    check=_reaches6,
+    solution=lambda keep: _mended(keep, "net-6"),
+    wrong={
+        "nothing mended": lambda keep: _untouched(keep, "net-6"),
+        "the address at home": _address_at_home6,
+    },
+    needs=("veth",),
+    one_way=(
+        'west, east, lab = ns.broken("net-6")\n'
         'west.run("ip address del fd00:7::2/128 dev lo", check=False)\n'
         'west.run("ip -6 address flush dev eth0 scope global")\n'
         'west.run("ip address add fd00:7::1/64 dev eth0 nodad")\n'
         'east.run("echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6")\n'
-        'east.run("ip address replace fd00:7::2/64 dev eth0 nodad")',
-        broken=_broken_ipv6,
+        'east.run("ip address replace fd00:7::2/64 dev eth0 nodad")'
     ),
-)  # fmt: skip
+    broken=_broken_ipv6,
+)
+
+EXERCISES = (NET_1, NET_2, NET_3, NET_4, NET_5, NET_6)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import nsedu.learning.exercises.diagnosis as diagnosis
 from nsedu.kernel.procfs import VANISHED, parse_stat, read
-from nsedu.learning.exercises.model import Exercise, Verdict, World
+from nsedu.learning.exercises.model import Exercise, Finding, Keep, World
 from nsedu.observe import rooted_files
 from nsedu.observe.records import Process
 from nsedu.observe.snapshot import snapshot
 from nsedu.sandbox.sandbox import Sandbox
 
 _NOBODY = "found no running process of yours in another PID namespace."
+
 _STAYED = (
     "found a process that made a PID namespace and stayed outside: only its children move, and the"
     " first of them must live on."
@@ -41,45 +41,53 @@ def _is_init(process: Process) -> bool:
     return len(process.nspid) > 1 and process.nspid[-1] == 1
 
 
-def _own_world(world: World) -> Verdict:
+def _own_world(world: World) -> Finding:
     firsts = [p for p in _inside(world) if _is_init(p)]
     if any(rooted_files.proc_owner(p.pid) == p.links["pid"] for p in firsts):
         found = "a process of yours is number 1, and in its /proc number 1 is itself."
-        return Verdict("pid-1", True, found)
+        return True, found
     if firsts:
         found = "found number 1 of a PID namespace, but its /proc still shows the world outside."
     elif _makers(world):
         found = _STAYED
     else:
         found = _NOBODY
-    return Verdict("pid-1", False, found)
+    return False, found
 
 
-def _fresh_proc() -> Iterator[None]:
-    with Sandbox("pid", "mnt"):
-        yield
+def _without_fork(keep: Keep) -> None:
+    box = keep(Sandbox("user"))
+    keep(box.popen(["unshare", "--pid", "sleep", "60"]))
 
 
-def _old_proc() -> Iterator[None]:
-    with Sandbox("pid"):
-        yield
+PID_1 = Exercise(
+    "pid-1",
+    "A world of its own",
+    task=(
+        "Have a process that is number 1 of a PID namespace, and whose /proc is that namespace's."
+        " Leave it running."
+    ),
+    hints=(
+        "Two things are needed: new numbers, and a new file system that shows them.",
+        "A mount of one's own needs a mount namespace of one's own (chapter 4).",
+        "Of unshare's options one makes a process number 1, and one more mounts /proc for it.",
+    ),
+    check=_own_world,
+    solution=lambda keep: keep(Sandbox("pid", "mnt")),
+    wrong={
+        "old /proc": lambda keep: keep(Sandbox("pid")),
+        "no pid": lambda keep: keep(Sandbox("mnt")),
+        "without --fork": _without_fork,
+    },
+    one_way="unshare -Urpf --mount-proc sleep 100",
+)
 
 
-def _mounts_only() -> Iterator[None]:
-    with Sandbox("mnt"):
-        yield
-
-
-def _without_fork() -> Iterator[None]:
-    with Sandbox("user") as box, box.popen(["unshare", "--pid", "sleep", "60"]):
-        yield
-
-
-def _three_numbers(world: World) -> Verdict:
+def _three_numbers(world: World) -> Finding:
     inside = _inside(world)
     if any(_is_init(p) and len(p.nspid) > 2 for p in inside):
         found = "a process of yours has three numbers or more, and its own is 1."
-        return Verdict("pid-2", True, found)
+        return True, found
     deep = [p for p in inside if len(p.nspid) > 2]
     firsts = [p for p in inside if _is_init(p)]
     if deep:
@@ -91,30 +99,51 @@ def _three_numbers(world: World) -> Verdict:
         found = f"found two numbers, {numbers}: you are one level deep."
     else:
         found = _STAYED if _makers(world) else _NOBODY
-    return Verdict("pid-2", False, found)
+    return False, found
 
 
-def _nested() -> Iterator[None]:
-    with Sandbox("pid") as outer, outer.sandbox("pid"):
-        yield
+def _nested(keep: Keep) -> None:
+    outer = keep(Sandbox("pid"))
+    keep(outer.sandbox("pid"))
 
 
-def _first_has_ended() -> Iterator[None]:
+def _first_has_ended(keep: Keep) -> None:
     script = "/bin/true; echo gone; exec sleep 60"
-    with (
-        Sandbox("pid") as outer,
-        outer.popen(["unshare", "--pid", "bash", "-c", script]) as holder,
-    ):
-        holder.stdout.readline()
-        yield
+    outer = keep(Sandbox("pid"))
+    holder = keep(outer.popen(["unshare", "--pid", "bash", "-c", script]))
+    holder.stdout.readline()
 
 
-def _user_instead() -> Iterator[None]:
-    with Sandbox("user") as outer, outer.sandbox("user"):
-        yield
+def _user_instead(keep: Keep) -> None:
+    outer = keep(Sandbox("user"))
+    keep(outer.sandbox("user"))
 
 
-def _left_dead(world: World) -> Verdict:
+PID_2 = Exercise(
+    "pid-2",
+    "Two numbers outside",
+    task=(
+        "Have a process that is number 1 where it lives and has at least two more numbers further"
+        " out. Leave it running."
+    ),
+    hints=(
+        "A namespace inside a namespace.",
+        "The line NSpid in /proc/PID/status counts the numbers; ns.pids() draws them.",
+        "What makes one level, with --fork, may run the same thing again, in place of sleep.",
+    ),
+    check=_three_numbers,
+    solution=_nested,
+    wrong={
+        "one level": lambda keep: keep(Sandbox("pid")),
+        "its first has ended": _first_has_ended,
+        "user instead": _user_instead,
+    },
+    inside="unshare --pid --fork sleep 60 &",
+    one_way="unshare -Urpf unshare -pf sleep 100",
+)
+
+
+def _left_dead(world: World) -> Finding:
     yours = {p.pid: p for p in world.yours}
     dead = [p for p in world.yours if _is_zombie(p.pid)]
     waiting = {
@@ -132,7 +161,7 @@ def _left_dead(world: World) -> Verdict:
         while _is_zombie(pid) and _born(pid) == born:
             if time.monotonic() >= _since[pid, born] + PATIENCE:
                 found = f"a zombie waits in vain for its init, which is {parent.name}."
-                return Verdict("pid-3", True, found)
+                return True, found
             time.sleep(0.02)
     if waiting:
         found = f"found a zombie, but its init has reaped it within {PATIENCE:g} s."
@@ -142,10 +171,11 @@ def _left_dead(world: World) -> Verdict:
         found = "found a PID namespace, but no zombie in it: its init reaps, or nobody has ended."
     else:
         found = _NOBODY
-    return Verdict("pid-3", False, found)
+    return False, found
 
 
 PATIENCE = 3.0  # seconds after which a zombie is one that its init does not reap
+
 _since: dict[tuple[int, bytes], float] = {}  # when a zombie was first seen: by pid and start
 
 
@@ -169,6 +199,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 _PARENT = "sleep 0.3 & exec sleep 60"
+
 _CARELESS = "sh -c 'sleep 0.3 &'; exec sleep 60"
 
 
@@ -182,25 +213,48 @@ def _await_zombie(box: Sandbox) -> None:
         time.sleep(0.02)
 
 
-def _careless_init() -> Iterator[None]:
-    with Sandbox("user") as box, box.popen(["unshare", "--pid", "--fork", "sh", "-c", _CARELESS]):
-        _await_zombie(box)
-        yield
+def _careless_init(keep: Keep) -> None:
+    box = keep(Sandbox("user"))
+    keep(box.popen(["unshare", "--pid", "--fork", "sh", "-c", _CARELESS]))
+    _await_zombie(box)
 
 
-def _reaping_init() -> Iterator[None]:
-    with Sandbox("pid") as box:
-        box.run("sh -c 'true &'")
-        yield
+def _reaping_init(keep: Keep) -> None:
+    box = keep(Sandbox("pid"))
+    box.run("sh -c 'true &'")
 
 
-def _careless_parent() -> Iterator[None]:
-    with Sandbox("pid") as box, box.popen(["sh", "-c", _PARENT]):
-        _await_zombie(box)
-        yield
+def _careless_parent(keep: Keep) -> None:
+    box = keep(Sandbox("pid"))
+    keep(box.popen(["sh", "-c", _PARENT]))
+    _await_zombie(box)
 
 
-def _guest(world: World) -> Verdict:
+PID_3 = Exercise(
+    "pid-3",
+    "The careless init",
+    task=(
+        "Have a zombie whose parent is number 1 of a PID namespace of yours, and which is still one"
+        f" after {PATIENCE:g} seconds. Leave both as they are."
+    ),
+    hints=(
+        "Who becomes the parent of an orphan? And who never asks how a child has ended?",
+        "A sandbox's own first process reaps; take a program that does not: sleep.",
+        "A shell in the shell leaves a short sleep behind as an orphan; when that ends, the"
+        " outer one has become a long sleep, by exec.",
+    ),
+    check=_left_dead,
+    solution=_careless_init,
+    wrong={
+        "an init that reaps": _reaping_init,
+        "another parent": _careless_parent,
+    },
+    inside=f'unshare --pid --fork sh -c "{_CARELESS}" &',
+    one_way="unshare -Urpf sh -c 'sh -c \"sleep 0.3 &\"; exec sleep 100'",
+)
+
+
+def _guest(world: World) -> Finding:
     inside = _inside(world)
     for process in inside:
         parent = world.seen.processes.get(process.ppid)
@@ -210,7 +264,7 @@ def _guest(world: World) -> Verdict:
             and parent.links.get("pid") != process.links["pid"]
         ):
             found = f"number {process.nspid[-1]} in there has its parent outside: it was put in."
-            return Verdict("pid-4", True, found)
+            return True, found
     spaces = len({p.links["pid"] for p in inside})
     if spaces > 1:
         found = f"found {spaces} PID namespaces: each has a first process, none has a guest."
@@ -218,25 +272,52 @@ def _guest(world: World) -> Verdict:
         found = "found one PID namespace, but all in it descend from its number 1."
     else:
         found = _STAYED if _makers(world) else _NOBODY
-    return Verdict("pid-4", False, found)
+    return False, found
 
 
-def _joined() -> Iterator[None]:
-    with Sandbox("pid") as first, Sandbox(join=first):
-        yield
+def _joined(keep: Keep) -> None:
+    first = keep(Sandbox("pid"))
+    keep(Sandbox(join=first))
 
 
-def _descendant() -> Iterator[None]:
-    with Sandbox("pid") as box, box.popen(["sleep", "60"]):
-        yield
+def _descendant(keep: Keep) -> None:
+    box = keep(Sandbox("pid"))
+    keep(box.popen(["sleep", "60"]))
 
 
-def _two_worlds() -> Iterator[None]:
-    with Sandbox("pid"), Sandbox("pid"):
-        yield
-
+PID_4 = Exercise(
+    "pid-4",
+    "A guest",
+    task=(
+        "Have a process in a PID namespace of yours that is not number 1 there and has its parent"
+        " outside. Leave it running."
+    ),
+    hints=(
+        "Children of number 1 have their parent inside. Who comes from outside?",
+        "setns(2) lets the next child enter; nsenter(1) and join= are made of it.",
+        "The second one is a sandbox with join=first; or nsenter -t PID with --user and --pid.",
+    ),
+    check=_guest,
+    solution=_joined,
+    wrong={
+        "a child": _descendant,
+        "two namespaces": lambda keep: (keep(Sandbox("pid")), keep(Sandbox("pid"))),
+        "without --fork": _without_fork,
+    },
+    shell=(
+        "unshare -Ur --pid --fork sleep 60 & sleep 0.3;"
+        " nsenter --user=/proc/$!/ns/user --preserve-credentials"
+        " --pid=/proc/$!/ns/pid_for_children sleep 60 & wait"
+    ),
+    inside=(
+        "unshare --pid --fork sleep 60 & sleep 0.3;"
+        " nsenter --pid=/proc/$!/ns/pid_for_children sleep 60 &"
+    ),
+    one_way='first = ns.Sandbox("pid"); guest = ns.Sandbox(join=first)',
+)
 
 _SERVICES = range(31411, 31416)  # five processes, by the seconds they are to sleep
+
 _DURATION = "86400"
 
 
@@ -273,11 +354,11 @@ def _unreaped(services: dict[int, tuple[Process, list[Process]]]) -> list[Proces
     return [child for _, children in services.values() for child in children if child.zombie]
 
 
-def _none_unreaped(world: World) -> Verdict:
+def _none_unreaped(world: World) -> Finding:
     boxes = diagnosis.found(world, "pid-5")
     if not boxes:
         found = 'found no sandbox of this exercise: box = ns.broken("pid-5") makes it.'
-        return Verdict("pid-5", False, found)
+        return False, found
     try:
         services = _services(boxes[0].pid)
     except ProcessLookupError:
@@ -292,8 +373,8 @@ def _none_unreaped(world: World) -> Verdict:
         )
     else:
         found = "the zombies are reaped, and the other services live."
-        return Verdict("pid-5", True, found)
-    return Verdict("pid-5", False, found)
+        return True, found
+    return False, found
 
 
 def _end(box: Sandbox, *pids: int) -> None:
@@ -306,134 +387,57 @@ def _end(box: Sandbox, *pids: int) -> None:
         time.sleep(0.01)
 
 
-def _end_their_parent() -> Iterator[None]:
-    with diagnosis.begun("pid-5", _careless) as (box,):
-        _end(box, _unreaped(_services(box.pid))[0].ppid)
-        yield
+def _end_their_parent(keep: Keep) -> None:
+    (box,) = keep(diagnosis.begun("pid-5", _careless))
+    _end(box, _unreaped(_services(box.pid))[0].ppid)
 
 
-def _end_another() -> Iterator[None]:
-    with diagnosis.begun("pid-5", _careless) as (box,):
-        services = _services(box.pid)
-        wrong = {one.pid for one, _ in services.values()} - {_unreaped(services)[0].ppid}
-        _end(box, min(wrong))
-        yield
+def _end_another(keep: Keep) -> None:
+    (box,) = keep(diagnosis.begun("pid-5", _careless))
+    services = _services(box.pid)
+    wrong = {one.pid for one, _ in services.values()} - {_unreaped(services)[0].ppid}
+    _end(box, min(wrong))
 
 
-def _end_all() -> Iterator[None]:
-    with diagnosis.begun("pid-5", _careless) as (box,):
-        _end(box, *(process.pid for process, _ in _services(box.pid).values()))
-        yield
+def _end_all(keep: Keep) -> None:
+    (box,) = keep(diagnosis.begun("pid-5", _careless))
+    _end(box, *(process.pid for process, _ in _services(box.pid).values()))
 
 
-def _kill_the_dead() -> Iterator[None]:
-    with diagnosis.begun("pid-5", _careless) as (box,):
-        for child in _unreaped(_services(box.pid)):
-            os.kill(child.pid, signal.SIGKILL)
-        yield
+def _kill_the_dead(keep: Keep) -> None:
+    (box,) = keep(diagnosis.begun("pid-5", _careless))
+    for child in _unreaped(_services(box.pid)):
+        os.kill(child.pid, signal.SIGKILL)
 
 
-EXERCISES = (
-    Exercise(
-        "pid-1",
-        "A world of its own",
-        "Have a process that is number 1 of a PID namespace, and whose /proc is that namespace's."
-        " Leave it running.",
-        (
-            "Two things are needed: new numbers, and a new file system that shows them.",
-            "A mount of one's own needs a mount namespace of one's own (chapter 4).",
-            "Of unshare's options one makes a process number 1, and one more mounts /proc for it.",
-        ),
-        _own_world,
-        _fresh_proc,
-        {"old /proc": _old_proc, "no pid": _mounts_only, "without --fork": _without_fork},
-        shell="unshare -Ur --pid --fork --mount-proc sleep 60",
-        one_way="unshare -Urpf --mount-proc sleep 100",
-    ),
-    Exercise(
-        "pid-2",
-        "Two numbers outside",
-        "Have a process that is number 1 where it lives and has at least two more numbers further"
-        " out. Leave it running.",
-        (
-            "A namespace inside a namespace.",
-            "The line NSpid in /proc/PID/status counts the numbers; ns.pids() draws them.",
-            "What makes one level, with --fork, may run the same thing again, in place of sleep.",
-        ),
-        _three_numbers,
-        _nested,
-        {
-            "one level": _old_proc,
-            "its first has ended": _first_has_ended,
-            "user instead": _user_instead,
-        },
-        shell="unshare -Ur --pid --fork unshare --pid --fork sleep 60",
-        inside="unshare --pid --fork sleep 60 &",
-        one_way="unshare -Urpf unshare -pf sleep 100",
-    ),
-    Exercise(
-        "pid-3",
-        "The careless init",
-        "Have a zombie whose parent is number 1 of a PID namespace of yours, and which is still one"
-        f" after {PATIENCE:g} seconds. Leave both as they are.",
-        (
-            "Who becomes the parent of an orphan? And who never asks how a child has ended?",
-            "A sandbox's own first process reaps; take a program that does not: sleep.",
-            "A shell in the shell leaves a short sleep behind as an orphan; when that ends, the"
-            " outer one has become a long sleep, by exec.",
-        ),
-        _left_dead,
-        _careless_init,
-        {"an init that reaps": _reaping_init, "another parent": _careless_parent},
-        shell=f'unshare -Ur --pid --fork sh -c "{_CARELESS}"',
-        inside=f'unshare --pid --fork sh -c "{_CARELESS}" &',
-        one_way="unshare -Urpf sh -c 'sh -c \"sleep 0.3 &\"; exec sleep 100'",
-    ),
-    Exercise(
-        "pid-4",
-        "A guest",
-        "Have a process in a PID namespace of yours that is not number 1 there and has its parent"
-        " outside. Leave it running.",
-        (
-            "Children of number 1 have their parent inside. Who comes from outside?",
-            "setns(2) lets the next child enter; nsenter(1) and join= are made of it.",
-            "The second one is a sandbox with join=first; or nsenter -t PID with --user and --pid.",
-        ),
-        _guest,
-        _joined,
-        {"a child": _descendant, "two namespaces": _two_worlds, "without --fork": _without_fork},
-        shell="unshare -Ur --pid --fork sleep 60 & sleep 0.3;"
-        " nsenter --user=/proc/$!/ns/user --preserve-credentials"
-        " --pid=/proc/$!/ns/pid_for_children sleep 60 & wait",
-        inside="unshare --pid --fork sleep 60 & sleep 0.3;"
-        " nsenter --pid=/proc/$!/ns/pid_for_children sleep 60 &",
-        one_way='first = ns.Sandbox("pid"); guest = ns.Sandbox(join=first)',
-    ),
-    Exercise(
-        "pid-5",
-        "The dead stay",
+PID_5 = Exercise(
+    "pid-5",
+    "The dead stay",
+    task=(
         "Five services run in a sandbox, sleep 31411 to 31415, each with three children. One of"
         " them lets its dead children lie. Make them with"
         ' box = ns.broken("pid-5"), find out which, and have the zombies reaped: the other four'
-        " must live on.",
-        (
-            "A zombie cannot be killed: it has ended. Who has not asked how?",
-            "Z is the state of a zombie in /proc/PID/stat, and its parent the number after it.",
-            "When a parent ends, its children get another one, which in here does reap.",
-        ),
-        _none_unreaped,
-        _end_their_parent,
-        {
-            "another one ended": _end_another,
-            "all of them ended": _end_all,
-            "the dead killed": _kill_the_dead,
-        },
-        one_way=(
-            "import os, signal\n"
-            'box = ns.broken("pid-5")\n'
-            "dead = [p for p in ns.snapshot(box.pid).processes.values() if p.zombie]\n"
-            "os.kill(dead[0].ppid, signal.SIGKILL)"
-        ),
-        broken=_careless,
+        " must live on."
     ),
+    hints=(
+        "A zombie cannot be killed: it has ended. Who has not asked how?",
+        "Z is the state of a zombie in /proc/PID/stat, and its parent the number after it.",
+        "When a parent ends, its children get another one, which in here does reap.",
+    ),
+    check=_none_unreaped,
+    solution=_end_their_parent,
+    wrong={
+        "another one ended": _end_another,
+        "all of them ended": _end_all,
+        "the dead killed": _kill_the_dead,
+    },
+    one_way=(
+        "import os, signal\n"
+        'box = ns.broken("pid-5")\n'
+        "dead = [p for p in ns.snapshot(box.pid).processes.values() if p.zombie]\n"
+        "os.kill(dead[0].ppid, signal.SIGKILL)"
+    ),
+    broken=_careless,
 )
+
+EXERCISES = (PID_1, PID_2, PID_3, PID_4, PID_5)

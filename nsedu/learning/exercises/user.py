@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 
 import nsedu.learning.exercises.diagnosis as diagnosis
 from nsedu.kernel.id_maps import OVERFLOW_ID
-from nsedu.learning.exercises.model import Exercise, Verdict, World
+from nsedu.learning.exercises.model import Exercise, Finding, Keep, World
 from nsedu.observe.id_maps import read_id_maps
 from nsedu.observe.records import Process
 from nsedu.observe.snapshot import snapshot
@@ -29,26 +29,26 @@ def _id_inside(process: Process) -> int | None:
     return None
 
 
-def _not_root(world: World) -> Verdict:
+def _not_root(world: World) -> Finding:
     processes = [p for people in world.elsewhere("user").values() for p in people]
     found = {_id_inside(process) for process in processes}
     numbers = sorted(number for number in found if number is not None)
     if 1000 in numbers:
-        return Verdict("user-1", True, "a process of yours is user 1000 where it lives.")
+        return True, "a process of yours is user 1000 where it lives."
     if numbers:
         listed = ", ".join(map(str, numbers))
-        return Verdict("user-1", False, f"found a user namespace, but the id inside is {listed}.")
+        return False, f"found a user namespace, but the id inside is {listed}."
     if found:
         said = f"found a process that is {OVERFLOW_ID} inside: no map gives it another id."
-        return Verdict("user-1", False, said)
-    return Verdict("user-1", False, _NONE)
+        return False, said
+    return False, _NONE
 
 
-def _user_1000() -> Iterator[None]:
+def _user_1000(keep: Keep) -> None:
     command = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "sleep", "60"]
-    with Sandbox("user") as box, box.popen(command) as process:
-        _until_asleep(process.pid)
-        yield
+    box = keep(Sandbox("user"))
+    process = keep(box.popen(command))
+    _until_asleep(process.pid)
 
 
 def _until_asleep(pid: int) -> None:
@@ -59,18 +59,36 @@ def _until_asleep(pid: int) -> None:
             name = file.read().strip()
 
 
-def _only_root() -> Iterator[None]:
-    with Sandbox("user"):
-        yield
+def _no_map(keep: Keep) -> None:
+    box = keep(Sandbox("user"))
+    process = keep(box.popen(["unshare", "--user", "sleep", "60"]))
+    _until_asleep(process.pid)
 
 
-def _no_map() -> Iterator[None]:
-    with Sandbox("user") as box, box.popen(["unshare", "--user", "sleep", "60"]) as process:
-        _until_asleep(process.pid)
-        yield
+USER_1 = Exercise(
+    "user-1",
+    "Not root this time",
+    task=(
+        "Have a process that is user 1000 in a user namespace other than this notebook's, whoever"
+        " you are outside. Leave it running."
+    ),
+    hints=(
+        "Who is who is said by the map, and nobody says that you must be 0.",
+        "One line, three numbers: the id inside, yours, and 1.",
+        "unshare(1) has --map-user and --map-group, which take the number to be.",
+    ),
+    check=_not_root,
+    solution=_user_1000,
+    wrong={
+        "root": lambda keep: keep(Sandbox("user")),
+        "no map": _no_map,
+    },
+    inside="unshare --user --map-user=1000 --map-group=1000 sleep 60 &",
+    one_way="unshare --user --map-user=1000 --map-group=1000 sleep 100",
+)
 
 
-def _without_power(world: World) -> Verdict:
+def _without_power(world: World) -> Finding:
     found: dict[int, str] = {}  # how near it is → what it is
     for net, people in world.elsewhere("net").items():
         owner = world.seen.namespaces["net", net].owner
@@ -80,7 +98,7 @@ def _without_power(world: World) -> Verdict:
             if len(around) > 1 and owner == around[1]:
                 if uid == 0:
                     said = "a root of yours lives in a network that its parent owns."
-                    return Verdict("user-2", True, said)
+                    return True, said
                 who = f"user {uid}" if uid is not None else f"{OVERFLOW_ID}, as no map names it"
                 found[0] = f"its network belongs to the user namespace around, but it is {who}"
             elif around and owner == around[0]:
@@ -92,10 +110,10 @@ def _without_power(world: World) -> Verdict:
                 found[3] = "who owns its network cannot be seen from here"
     if found:
         said = f"found a process in another network namespace, but {found[min(found)]}."
-        return Verdict("user-2", False, said)
+        return False, said
     if world.elsewhere("user"):
-        return Verdict("user-2", False, "found a user namespace, but the network is still yours.")
-    return Verdict("user-2", False, _NONE)
+        return False, "found a user namespace, but the network is still yours."
+    return False, _NONE
 
 
 def _around(world: World, process: Process) -> list[int]:
@@ -109,27 +127,27 @@ def _around(world: World, process: Process) -> list[int]:
     return found
 
 
-def _guest() -> Iterator[None]:
-    with Sandbox("net") as box, box.sandbox("user"):
-        yield
+def _guest(keep: Keep) -> None:
+    box = keep(Sandbox("net"))
+    keep(box.sandbox("user"))
 
 
-def _master() -> Iterator[None]:
-    with Sandbox("net") as box, box.sandbox("user", "net"):
-        yield
+def _master(keep: Keep) -> None:
+    box = keep(Sandbox("net"))
+    keep(box.sandbox("user", "net"))
 
 
-def _no_more(world: World) -> Verdict:
+def _no_more(world: World) -> Finding:
     limits = [around for around in world.asks("user", "limits").values() if around]
     if any(_full(world, around) for around in limits):
-        return Verdict("user-3", True, "in a user namespace of yours no other can be made.")
+        return True, "in a user namespace of yours no other can be made."
     if limits:
         lowest = min(around[-1][1] for around in limits)
-        return Verdict("user-3", False, f"found a user namespace, but {lowest} may be made in it.")
+        return False, f"found a user namespace, but {lowest} may be made in it."
     if world.elsewhere("user"):
         found = "found a user namespace of yours that this notebook may not enter."
-        return Verdict("user-3", False, found)
-    return Verdict("user-3", False, _NONE)
+        return False, found
+    return False, _NONE
 
 
 def _full(world: World, around: list[tuple[int, int]]) -> bool:
@@ -149,27 +167,17 @@ def _within(world: World, ns: int | None, outer: int) -> bool:
     return ns == outer
 
 
-def _limited(number: int) -> Iterator[None]:
-    with Sandbox("user") as box:
-        box.run(f"echo {number} > /proc/sys/user/max_user_namespaces")
-        yield
+def _limited(keep: Keep, number: int) -> None:
+    box = keep(Sandbox("user"))
+    box.run(f"echo {number} > /proc/sys/user/max_user_namespaces")
 
 
-def _limited_to_none() -> Iterator[None]:
-    yield from _limited(0)
+def _limited_and_gone(keep: Keep) -> None:
+    with ExitStack() as stack:
+        _limited(stack.enter_context, 0)
 
 
-def _limited_to_one() -> Iterator[None]:
-    yield from _limited(1)
-
-
-def _limited_and_gone() -> Iterator[None]:
-    for _ in _limited(0):
-        pass
-    yield
-
-
-def _three_deep(world: World) -> Verdict:
+def _three_deep(world: World) -> Finding:
     spaces, found = world.seen.namespaces, world.elsewhere("user")
     deepest = 0
     for start in found:
@@ -178,33 +186,100 @@ def _three_deep(world: World) -> Verdict:
             depth, above = depth + 1, spaces["user", above].parent or 0
         deepest = max(deepest, depth)
     if deepest >= 3:
-        return Verdict("user-4", True, "a process of yours is three user namespaces deep.")
+        return True, "a process of yours is three user namespaces deep."
     if len(found) > 2:
-        return Verdict(
-            "user-4", False, f"found {len(found)} user namespaces, but only {deepest} deep."
-        )
+        return (False, f"found {len(found)} user namespaces, but only {deepest} deep.")
     if found:
-        return Verdict("user-4", False, f"found a process {deepest} deep; it takes three.")
-    return Verdict("user-4", False, _NONE)
+        return False, f"found a process {deepest} deep; it takes three."
+    return False, _NONE
 
 
-def _three() -> Iterator[None]:
-    with Sandbox("user") as one, one.sandbox("user") as two, two.sandbox("user"):
-        yield
+def _three(keep: Keep) -> None:
+    one = keep(Sandbox("user"))
+    two = keep(one.sandbox("user"))
+    keep(two.sandbox("user"))
 
 
-def _side_by_side() -> Iterator[None]:
-    with Sandbox("user"), Sandbox("user"), Sandbox("user"):
-        yield
+def _two(keep: Keep) -> None:
+    one = keep(Sandbox("user"))
+    keep(one.sandbox("user"))
 
 
-def _two() -> Iterator[None]:
-    with Sandbox("user") as one, one.sandbox("user"):
-        yield
+USER_2 = Exercise(
+    "user-2",
+    "A root without power",
+    task=(
+        "Have a process that is root in a user namespace, and whose network namespace is not"
+        " this notebook's but belongs to the user namespace around its own. Leave it running."
+    ),
+    hints=(
+        "A namespace belongs to the user namespace in which it was made. Which is made first?",
+        "It takes two user namespaces, one in the other, and one network namespace: who has to"
+        " make it, the outer one or the inner one?",
+        "Make the network in one sandbox; its method sandbox() then makes one without, inside.",
+    ),
+    check=_without_power,
+    solution=_guest,
+    wrong={
+        "a network of its own": _master,
+        "no network": _two,
+    },
+    shell="unshare -Ur --net unshare -Ur sleep 60",
+    inside="unshare -Ur sleep 60 &",
+    one_way='outer = ns.Sandbox("net"); inner = outer.sandbox("user")',
+)
 
+USER_3 = Exercise(
+    "user-3",
+    "No more",
+    task=(
+        "Have a process in a user namespace other than this notebook's in which no further one can"
+        " be made, not even by its root, since a limit there or around it is used up."
+        " Leave it running."
+    ),
+    hints=(
+        "There is a limit for each type, and a user namespace has limits of its own.",
+        "They are files in /proc/sys/user; what you read and write there is the namespace's.",
+        "As root inside, write a number to max_user_namespaces: how many may there still be?",
+    ),
+    check=_no_more,
+    solution=lambda keep: _limited(keep, 0),
+    wrong={
+        "one is left": lambda keep: _limited(keep, 1),
+        "ended": _limited_and_gone,
+        "no limit": lambda keep: keep(Sandbox("user")),
+    },
+    inside="echo 0 > /proc/sys/user/max_user_namespaces",
+    one_way="unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec sleep 100'",
+)
+
+USER_4 = Exercise(
+    "user-4",
+    "Three deep",
+    task=(
+        "Have a process that lives three user namespaces deeper than this notebook."
+        " Leave it running."
+    ),
+    hints=(
+        "Root of a user namespace may make another one in it.",
+        "A sandbox has a method that makes a sandbox inside it.",
+        "unshare -Ur runs a command as root of a new one. What if that is unshare -Ur again?",
+    ),
+    check=_three_deep,
+    solution=_three,
+    wrong={
+        "side by side": lambda keep: (
+            keep(Sandbox("user")),
+            keep(Sandbox("user")),
+            keep(Sandbox("user")),
+        ),
+        "two deep": _two,
+    },
+    inside="unshare -Ur unshare -Ur sleep 60 &",
+    one_way="unshare -Ur unshare -Ur unshare -Ur sleep 100",
+)
 
 _SERVICE = "sleep 31415"  # the command line of the process that somebody has forgotten to map
-
 
 _mapless: dict[int, int] = {}  # pid of the sandbox → of the service in it, as it was made
 
@@ -224,24 +299,24 @@ def _unmapped() -> tuple[Sandbox, ...]:
     return (box,)
 
 
-def _mapped(world: World) -> Verdict:
+def _mapped(world: World) -> Finding:
     boxes = diagnosis.found(world, "user-5")
     if not boxes:
         found = 'found no sandbox of this exercise: box = ns.broken("user-5") makes it.'
-        return Verdict("user-5", False, found)
+        return False, found
     service = _oldest_service(world, boxes[0])
     if service is None:
         found = f'found no {_SERVICE} in it any more: box = ns.broken("user-5") makes it anew.'
-        return Verdict("user-5", False, found)
+        return False, found
     if _mapless.get(boxes[0].pid, service.pid) != service.pid:
         found = (
             "found another service, and the first one has ended."
             ' box = ns.broken("user-5") makes it anew.'
         )
-        return Verdict("user-5", False, found)
+        return False, found
     uid = _id_inside(service)
     if uid == 1000:
-        return Verdict("user-5", True, "the service has a map, and is user 1000 where it lives.")
+        return True, "the service has a map, and is user 1000 where it lives."
     if uid is not None:
         found = (
             f"found the service as user {uid}: the map is written, once and for all."
@@ -254,7 +329,7 @@ def _mapped(world: World) -> Verdict:
         )
     else:
         found = f"found the service still as {OVERFLOW_ID}."
-    return Verdict("user-5", False, found)
+    return False, found
 
 
 def _oldest_service(world: World, box: Process) -> Process | None:
@@ -276,132 +351,47 @@ def _has_map(process: Process) -> bool:
         return False
 
 
-def _write(line: str) -> Iterator[None]:
-    with diagnosis.begun("user-5", _unmapped) as (box,):
-        (service,) = snapshot(box.pid).children(box.pid)
-        box.run(f"echo '{line}' > /proc/{service.nspid[-1]}/uid_map")
-        yield
+def _write(keep: Keep, line: str) -> None:
+    (box,) = keep(diagnosis.begun("user-5", _unmapped))
+    (service,) = snapshot(box.pid).children(box.pid)
+    box.run(f"echo '{line}' > /proc/{service.nspid[-1]}/uid_map")
 
 
-def _write_the_map() -> Iterator[None]:
-    yield from _write("1000 0 1")
+def _started_another(keep: Keep) -> None:
+    (box,) = keep(diagnosis.begun("user-5", _unmapped))
+    process = keep(box.popen(["unshare", "--user", "--map-user=1000", *_SERVICE.split()]))
+    _until_asleep(process.pid)
 
 
-def _write_another() -> Iterator[None]:
-    yield from _write("0 0 1")
-
-
-def _left_alone() -> Iterator[None]:
-    with diagnosis.begun("user-5", _unmapped):
-        yield
-
-
-def _started_another() -> Iterator[None]:
-    with (
-        diagnosis.begun("user-5", _unmapped) as (box,),
-        box.popen(["unshare", "--user", "--map-user=1000", *_SERVICE.split()]) as process,
-    ):
-        _until_asleep(process.pid)
-        yield
-
-
-EXERCISES = (
-    Exercise(
-        "user-1",
-        "Not root this time",
-        "Have a process that is user 1000 in a user namespace other than this notebook's, whoever"
-        " you are outside. Leave it running.",
-        (
-            "Who is who is said by the map, and nobody says that you must be 0.",
-            "One line, three numbers: the id inside, yours, and 1.",
-            "unshare(1) has --map-user and --map-group, which take the number to be.",
-        ),
-        _not_root,
-        _user_1000,
-        {"root": _only_root, "no map": _no_map},
-        shell="exec unshare --user --map-user=1000 --map-group=1000 sleep 60",
-        inside="unshare --user --map-user=1000 --map-group=1000 sleep 60 &",
-        one_way="unshare --user --map-user=1000 --map-group=1000 sleep 100",
-    ),
-    Exercise(
-        "user-2",
-        "A root without power",
-        "Have a process that is root in a user namespace, and whose network namespace is not"
-        " this notebook's but belongs to the user namespace around its own. Leave it running.",
-        (
-            "A namespace belongs to the user namespace in which it was made. Which is made first?",
-            "It takes two user namespaces, one in the other, and one network namespace: who has to"
-            " make it, the outer one or the inner one?",
-            "Make the network in one sandbox; its method sandbox() then makes one without, inside.",
-        ),
-        _without_power,
-        _guest,
-        {"a network of its own": _master, "no network": _two},
-        shell="unshare -Ur --net unshare -Ur sleep 60",
-        inside="unshare -Ur sleep 60 &",
-        one_way='outer = ns.Sandbox("net"); inner = outer.sandbox("user")',
-    ),
-    Exercise(
-        "user-3",
-        "No more",
-        "Have a process in a user namespace other than this notebook's in which no further one can"
-        " be made, not even by its root, since a limit there or around it is used up."
-        " Leave it running.",
-        (
-            "There is a limit for each type, and a user namespace has limits of its own.",
-            "They are files in /proc/sys/user; what you read and write there is the namespace's.",
-            "As root inside, write a number to max_user_namespaces: how many may there still be?",
-        ),
-        _no_more,
-        _limited_to_none,
-        {"one is left": _limited_to_one, "ended": _limited_and_gone, "no limit": _only_root},
-        shell="unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec sleep 60'",
-        inside="echo 0 > /proc/sys/user/max_user_namespaces",
-        one_way="unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec sleep 100'",
-    ),
-    Exercise(
-        "user-4",
-        "Three deep",
-        "Have a process that lives three user namespaces deeper than this notebook."
-        " Leave it running.",
-        (
-            "Root of a user namespace may make another one in it.",
-            "A sandbox has a method that makes a sandbox inside it.",
-            "unshare -Ur runs a command as root of a new one. What if that is unshare -Ur again?",
-        ),
-        _three_deep,
-        _three,
-        {"side by side": _side_by_side, "two deep": _two},
-        shell="unshare -Ur unshare -Ur unshare -Ur sleep 60",
-        inside="unshare -Ur unshare -Ur sleep 60 &",
-        one_way="unshare -Ur unshare -Ur unshare -Ur sleep 100",
-    ),
-    Exercise(
-        "user-5",
-        "Nobody at home",
+USER_5 = Exercise(
+    "user-5",
+    "Nobody at home",
+    task=(
         f"A service runs in a sandbox: {_SERVICE}, in a user namespace of its own. It ought to be"
         f" user 1000 there, but it says that it is {OVERFLOW_ID}. Make it with"
         ' box = ns.broken("user-5"), find out what is missing, and mend it without ending the'
-        " service.",
-        (
-            "Who is who is said by a file of two in /proc/PID. What do you read in them?",
-            "Nobody in there may write it: it takes a right in the namespace around. That is the"
-            " sandbox's, whose root you are with box.run.",
-            "One line for uid_map of the service: the id inside, the id in the sandbox, and 1. The"
-            " PID is the one that the sandbox knows it by.",
-        ),
-        _mapped,
-        _write_the_map,
-        {
-            "nothing written": _left_alone,
-            "another id": _write_another,
-            "another service": _started_another,
-        },
-        one_way=(
-            'box = ns.broken("user-5")\n'
-            "service = ns.snapshot(box.pid).children(box.pid)[0]\n"
-            "box.run(f\"echo '1000 0 1' > /proc/{service.nspid[-1]}/uid_map\")"
-        ),
-        broken=_unmapped,
+        " service."
     ),
+    hints=(
+        "Who is who is said by a file of two in /proc/PID. What do you read in them?",
+        "Nobody in there may write it: it takes a right in the namespace around. That is the"
+        " sandbox's, whose root you are with box.run.",
+        "One line for uid_map of the service: the id inside, the id in the sandbox, and 1. The"
+        " PID is the one that the sandbox knows it by.",
+    ),
+    check=_mapped,
+    solution=lambda keep: _write(keep, "1000 0 1"),
+    wrong={
+        "nothing written": lambda keep: keep(diagnosis.begun("user-5", _unmapped)),
+        "another id": lambda keep: _write(keep, "0 0 1"),
+        "another service": _started_another,
+    },
+    one_way=(
+        'box = ns.broken("user-5")\n'
+        "service = ns.snapshot(box.pid).children(box.pid)[0]\n"
+        "box.run(f\"echo '1000 0 1' > /proc/{service.nspid[-1]}/uid_map\")"
+    ),
+    broken=_unmapped,
 )
+
+EXERCISES = (USER_1, USER_2, USER_3, USER_4, USER_5)

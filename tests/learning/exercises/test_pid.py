@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ from nsedu.learning.exercises.model import world
 from nsedu.observe.snapshot import snapshot
 from nsedu.sandbox.sandbox import Sandbox
 from ordinary_user import Learner
-from ways import BWRAP, READY, assert_refused, assert_solves, cases, judge
+from ways import BWRAP, READY, assert_refused, assert_solves, cases, judge, made
 
 pytestmark = pytest.mark.needs("userns", "pid", "mnt", "unshare", "nsenter")
 
@@ -150,8 +149,8 @@ def test_what_only_looks_right_is_refused(id: str, name: str) -> None:
 )
 def test_a_wrong_answer_hears_its_own_fault(id: str, name: str, said: str) -> None:
     exercise = EXERCISES[id]
-    with contextmanager(exercise.wrong[name])():
-        assert eventually(lambda: re.match(said, exercise.check(world(os.getpid())).found)), (
+    with made(exercise.wrong[name]):
+        assert eventually(lambda: re.match(said, exercise.check(world(os.getpid()))[1])), (
             exercise.check(world(os.getpid()))
         )
 
@@ -161,17 +160,17 @@ def test_who_is_a_zombie_for_a_moment_only_does_not_count() -> None:
     with Sandbox("pid") as box:
         for _ in range(3):
             box.run("sh -c 'true &'")
-            assert not exercise.check(world(os.getpid())).solved
+            assert not exercise.check(world(os.getpid()))[0]
 
 
 def test_one_that_stayed_outside_is_found_among_processes_that_may_not_be_read() -> None:
     exercise = EXERCISES["pid-1"]
-    with contextmanager(exercise.wrong["without --fork"])():
-        assert eventually(lambda: "stayed outside" in exercise.check(world(os.getpid())).found)
+    with made(exercise.wrong["without --fork"]):
+        assert eventually(lambda: "stayed outside" in exercise.check(world(os.getpid()))[1])
         here = world(os.getpid())
         unread = here.me._replace(pid=1, links={})
         seen = replace(here.seen, processes={1: unread, **here.seen.processes})
-        assert "stayed outside" in exercise.check(replace(here, seen=seen)).found
+        assert "stayed outside" in exercise.check(replace(here, seen=seen))[1]
 
 
 @pytest.fixture

@@ -37,7 +37,11 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def card(check: Callable[[World], Verdict], id: str = "uts-1") -> ExerciseWidget:
-    return ExerciseWidget(replace(EXERCISES[id], check=check))
+    def finding(world: World) -> tuple[bool, str]:
+        verdict = check(world)
+        return verdict.solved, verdict.found
+
+    return ExerciseWidget(replace(EXERCISES[id], check=finding))
 
 
 def seen(widget: ExerciseWidget, visible: bool = True) -> None:
