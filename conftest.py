@@ -6,6 +6,7 @@ import collections
 import functools
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
@@ -35,11 +36,23 @@ class PrivateKernelManager(PrivateSockets, KernelManager):
 
 def pytest_configure(config: pytest.Config) -> None:
     nbval.kernel.KernelManager = PrivateKernelManager
+    _heed_the_keyboard()
     if hasattr(config, "workerinput"):
         return  # a worker inherits the environment of the process that started it
     private = private_directory()
     config.add_cleanup(lambda: shutil.rmtree(private, ignore_errors=True))
     isolate(private)
+
+
+def _heed_the_keyboard() -> None:
+    """Undo what a shell does to what it starts with ``&``: it ignores the signals of the keyboard.
+
+    What a process ignores, all that it starts ignores, too (signal(7)), and some tests send these.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) == signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
