@@ -154,14 +154,14 @@ def create(label: str, limits: dict[str, int | float], around: Iterable[str] = (
             with open(f"{directory}/{new if where.version == 2 else old}", "w") as file:
                 file.write(text)
             if name == "memory":
-                _count_swap(directory, where.version, text)
+                count_swap(directory, where.version, text)
     except OSError:
         remove(made)
         raise
     return made
 
 
-def _count_swap(directory: str, version: int, limit: str) -> None:
+def count_swap(directory: str, version: int, limit: str) -> None:
     """Let swap space be no way round the limit on memory."""
     file, text = (
         ("memory.swap.max", "0") if version == 2 else ("memory.memsw.limit_in_bytes", limit)

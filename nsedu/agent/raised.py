@@ -67,13 +67,13 @@ def _in_range(args: list[Any]) -> bool:
     return 0 <= start < end <= len(whole)
 
 
-_classes: dict[tuple[str, type], type] = {}
+classes: dict[tuple[str, type], type] = {}
 
 
 def _class(name: str, base: type) -> type:
-    if (name, base) not in _classes:
-        if len(_classes) >= _MOST_CLASSES:
+    if (name, base) not in classes:
+        if len(classes) >= _MOST_CLASSES:
             raise ValueError("too many classes")
         made = {"__str__": lambda error: error._text, "__module__": "__main__"}
-        _classes[name, base] = type(name, (base,), made)
-    return _classes[name, base]
+        classes[name, base] = type(name, (base,), made)
+    return classes[name, base]

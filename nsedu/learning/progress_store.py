@@ -62,9 +62,9 @@ class _Ledger:
     quizzes: dict[str, Answered] = field(default_factory=dict)
 
 
-_kept: dict[str, Solved] = {}  # what could not be written
-_kept_quizzes: dict[str, Answered] = {}
-_said: set[str] = set()
+memory: dict[str, Solved] = {}  # what could not be written
+quiz_memory: dict[str, Answered] = {}
+said: set[str] = set()
 
 
 def file() -> Path | None:
@@ -80,12 +80,12 @@ def file() -> Path | None:
 
 def all_solved() -> dict[str, Solved]:
     """Exercise id → when and how it was solved, for those that were."""
-    return _all().exercises | _kept
+    return _all().exercises | memory
 
 
 def all_answered() -> dict[str, Answered]:
     """Quiz → its best score, for those that were answered to their end."""
-    return _all().quizzes | _kept_quizzes
+    return _all().quizzes | quiz_memory
 
 
 def _all() -> _Ledger:
@@ -114,7 +114,7 @@ def record(id: str, seconds: int | None = None, hints: int = 0) -> None:
     """
     new = Solved(_now(), seconds, hints)
     if not _update(lambda found: found.exercises.setdefault(id, new) is new):
-        _kept.setdefault(id, new)
+        memory.setdefault(id, new)
 
 
 def record_quiz(name: str, right: int, of: int) -> None:
@@ -127,7 +127,7 @@ def record_quiz(name: str, right: int, of: int) -> None:
     """
     new = Answered(_now(), right, of)
     if not _update(lambda found: _better(found.quizzes, name, new)):
-        _better(_kept_quizzes, name, new)
+        _better(quiz_memory, name, new)
 
 
 def _better(quizzes: dict[str, Answered], name: str, new: Answered) -> bool:
@@ -154,7 +154,7 @@ def _update(change: Callable[[_Ledger], bool]) -> bool:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(path):
             found = _read(path)
-            found = _Ledger(found.exercises | _kept, found.quizzes | _kept_quizzes)
+            found = _Ledger(found.exercises | memory, found.quizzes | quiz_memory)
             if change(found):
                 _write(path, found)
     except OSError as error:
@@ -170,8 +170,8 @@ def reset_progress() -> None:
         OSError: the file cannot be removed.
     """
     count, quizzes = len(all_solved()), len(all_answered())
-    _kept.clear()
-    _kept_quizzes.clear()
+    memory.clear()
+    quiz_memory.clear()
     path = file()
     if path is not None and path.exists():
         with _locked(path):
@@ -272,6 +272,6 @@ def _cannot(verb: str, path: Path, error: OSError) -> str:
 
 def _say(text: str) -> None:
     """Say something once."""
-    if text not in _said:
-        _said.add(text)
+    if text not in said:
+        said.add(text)
         print(text, file=sys.stderr)

@@ -34,7 +34,7 @@ MOST_ROUNDS = 100_000
 _SILENCE = 120.0  # seconds for the longest sample: a virtual machine that will not boot
 DEFAULT_BUDGET = 20  # seconds
 _SOON = 5  # seconds: who waits no longer needs no bar of progress
-_START = (
+START = (
     "import sys; sys.path[:] = {path!r}; from nsedu.measurement.sampler.worker import main;"
     " main({question!r}, {repeat}, {budget}, {notebook}, {part})"
 )
@@ -76,10 +76,10 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
     about = record()
     ticks = stolen()
     opening: dict[str, Any] = {}
-    parts: list[_Part] = []
+    parts: list[Part] = []
     with _progress(question, silent=budget is not None and budget <= _SOON) as bar:
         while not parts or len(parts) < opening["parts"]:
-            code = _START.format(
+            code = START.format(
                 path=[ROOT, *sys.path], question=question, repeat=repeat, budget=budget,
                 notebook=os.getpid(), part=len(parts),
             )  # fmt: skip
@@ -89,21 +89,21 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
                     raise explain.error(said)
                 opening = opening or said
                 bar.total = opening["rounds"]
-                parts.append(_Part(said, _rounds(lines, bar)))
+                parts.append(Part(said, _rounds(lines, bar)))
     unmet = {name: _sentence(reason) for part in parts for name, reason in part.opening["unmet"]}
-    measured, lengths = _together(parts)
+    measured, lengths = merged(parts)
     about["steal"] = stolen(ticks)
     return Result(question, opening["title"], about, measured, unmet, lengths)
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """What one small process has said: its opening, and its rounds."""
 
     opening: dict[str, Any]
     rounds: list[Any]
 
 
-def _together(parts: list[_Part]) -> tuple[tuple[Measured, ...], tuple[int, ...]]:
+def merged(parts: list[Part]) -> tuple[tuple[Measured, ...], tuple[int, ...]]:
     """The samples of all processes, of the operations that none was refused; rounds of each."""
     described = [tuple(named) for named in parts[0].opening["operations"]]
     columns = []

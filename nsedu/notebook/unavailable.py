@@ -57,13 +57,14 @@ def needs(*names: str) -> None:
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"names must be words of the doctor's, not {name!r:.80}.")
-        reason = _missing(name)
+        reason = why_missing(name)
         if reason is not None:
             raise Unavailable(name, _no_program(name) if programs.lacks(name) else _no(reason))
 
 
 @functools.cache
-def _missing(name: str) -> str | None:
+def why_missing(name: str) -> str | None:
+    """Why something that a cell needs is not here, in the doctor's words; None if it is."""
     from nsedu.requirements import missing
 
     return missing([name]).get(name)

@@ -87,15 +87,17 @@ def listing() -> tuple[str, str]:
         What ``nft list ruleset`` prints, "" if there are no rules; and what could not be read and
         why, or "".
     """
-    text, unread = _listed() if _has_tables() else ("", "")
-    legacy = [f"{family}: {', '.join(names)}" for family in _LEGACY if (names := _legacy(family))]
+    text, unread = _listed() if has_tables() else ("", "")
+    legacy = [
+        f"{family}: {', '.join(names)}" for family in _LEGACY if (names := legacy_tables(family))
+    ]
     if legacy:
         more = f"the tables of iptables-legacy, which nft does not show ({'; '.join(legacy)})"
         unread = "; ".join(filter(None, [unread, more]))
     return text, unread
 
 
-def _has_tables() -> bool:
+def has_tables() -> bool:
     """Whether the kernel knows of any table: where there is none, nobody needs nft to say so.
 
     EINVAL is what nfnetlink says of a subsystem that it does not have.
@@ -140,7 +142,7 @@ def _listed() -> tuple[str, str]:
     return '"'.join(pieces), f"extensions of iptables that nft does not know, at … above: {names}"
 
 
-def _legacy(family: str) -> list[str]:
+def legacy_tables(family: str) -> list[str]:
     """The tables that iptables-legacy(8) and its kind have in use here."""
     try:
         with open(f"/proc/thread-self/net/{family}_tables_names") as file:

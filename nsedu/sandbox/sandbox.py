@@ -218,6 +218,11 @@ class Sandbox(Runner):
         with contextlib.suppress(OSError):  # that it has ended is heard next
             wire.send(control, {"op": "go on"})
 
+    @property
+    def agent_pid(self) -> int:
+        """The pid of the agent, which makes a notebook's sandboxes, as this process sees it."""
+        return self._agent.process.pid
+
     def _register_label(self) -> None:
         """Tell the pictures what it is called."""
         roles[self.pid] = f'sandbox "{self.name}"'

@@ -211,7 +211,7 @@ def test_swap_space_counts_where_the_kernel_accounts_for_it(
 ) -> None:
     if accounted:
         (tmp_path / file).write_text("")
-    cgroups._count_swap(str(tmp_path), version, str(1 << 26))
+    cgroups.count_swap(str(tmp_path), version, str(1 << 26))
     assert [p.read_text() for p in tmp_path.iterdir()] == ([text] if written else [])
 
 
@@ -380,7 +380,7 @@ def test_the_group_is_removed_after_the_agent_is_killed(kind: str, nested: bool)
     box = outer.sandbox("ipc", limits={"pids": 20}) if nested else outer
     group = group_of(box.pid)
     box.run("setsid sleep 1000 >/dev/null 2>&1 &")
-    box._agent.process.kill()
+    os.kill(box.agent_pid, signal.SIGKILL)
     assert eventually(lambda: not group.exists())
     outer.close()
 
@@ -395,7 +395,7 @@ def test_a_group_of_version_two_named_after_a_sandbox_goes_with_it(end: str) -> 
     group = Path(unified[0].mount + unified[0].path) / f"{group_of(box.pid).name}.born"
     group.mkdir()
     if end == "killed":
-        box._agent.process.kill()
+        os.kill(box.agent_pid, signal.SIGKILL)
         box._agent.process.wait()
         agent_client.agent()  # the next one, before which the notebook clears up after the last
     box.close()

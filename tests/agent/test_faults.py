@@ -301,7 +301,7 @@ def test_what_is_inside_ends_with_its_first_process_and_nothing_else_does(
 
 
 def test_everything_ends_with_the_agent(household: Household) -> None:
-    household.boxes[0]._agent.process.kill()
+    os.kill(household.boxes[0].agent_pid, signal.SIGKILL)
     assert eventually(lambda: not marked(household.mark))
     with pytest.raises(NamespaceError, match="has ended"):
         household.boxes[0].run("true")
@@ -315,7 +315,7 @@ def test_closing_ends_everything(household: Household) -> None:
 
 def test_the_agent_keeps_nothing_of_a_closed_sandbox_that_shared_a_pid_namespace() -> None:
     with Sandbox("pid", "mnt") as pod:
-        agent = Path(f"/proc/{pod._agent.process.pid}/fd")
+        agent = Path(f"/proc/{pod.agent_pid}/fd")
         before = len(os.listdir(agent))  # with two that it may be about to close
         for _ in range(10):
             Sandbox("uts", "ipc", join=pod).close()
@@ -327,7 +327,7 @@ def test_the_agent_keeps_nothing_of_a_closed_sandbox_that_shared_a_pid_namespace
 def test_no_group_is_left_if_the_agent_is_killed_while_it_ends(between: float) -> None:
     code = (
         "import nsedu, time; box = nsedu.Sandbox('user', limits={'pids': 20})\n"
-        "print(box._agent.process.pid, flush=True); time.sleep(60)"
+        "print(box.agent_pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as notebook:
         assert notebook.stdout is not None
@@ -350,11 +350,11 @@ def test_a_maker_that_dies_before_it_answers_has_not_ended_anything() -> None:
 
 def test_after_the_agents_death_the_next_sandbox_has_a_new_one() -> None:
     with Sandbox("uts") as box:
-        old = box._agent.process.pid
+        old = box.agent_pid
         os.kill(old, signal.SIGKILL)
         assert ended(old)
         with Sandbox("uts") as other:
-            assert other._agent.process.pid != old
+            assert other.agent_pid != old
             assert other.run(["echo", "fine"]).stdout == "fine\n"
 
 
@@ -370,7 +370,7 @@ def test_an_agent_that_is_just_ending_is_not_asked_any_more() -> None:
 @pytest.mark.parametrize("who", ["agent", "outer"])
 def test_a_sandbox_whose_maker_is_killed_says_so(kind: str, who: str) -> None:
     with Sandbox(kind) as outer, outer.sandbox("ipc") as box:
-        os.kill(outer.pid if who == "outer" else outer._agent.process.pid, signal.SIGKILL)
+        os.kill(outer.pid if who == "outer" else outer.agent_pid, signal.SIGKILL)
         assert ended(box.pid)
         for use in (lambda: box.run("true"), lambda: box.call(int), lambda: outer.sandbox("uts")):
             with pytest.raises(NamespaceError) as caught:
@@ -383,7 +383,7 @@ def test_a_kill_while_it_is_made_ends_in_an_error_or_a_sandbox(options: dict[str
     if "user" in options and missing(["range"]):
         pytest.skip("no range of ids is granted here.")
     with Sandbox("uts", "net") as other:
-        agent = other._agent.process.pid
+        agent = other.agent_pid
         if "join" in options:
             options = {"join": other}
         before = children(agent)
@@ -416,7 +416,7 @@ def test_a_kill_while_it_is_made_ends_in_an_error_or_a_sandbox(options: dict[str
 
 def test_a_joined_sandbox_that_dies_before_its_maker_is_reaped_is_told_as_gone() -> None:
     with Sandbox("uts", "net") as other:
-        agent = other._agent.process.pid
+        agent = other.agent_pid
         before = children(agent)
         outcomes = iter(lambda: kill_before_it_is_given_out(other, agent, before), None)
         refused = next(error for _, error in zip(range(100), outcomes, strict=False) if error != "")
@@ -491,7 +491,7 @@ def test_a_sandbox_that_does_not_end_by_itself_is_killed(monkeypatch: pytest.Mon
 
 def test_closing_while_the_agent_is_killed_is_no_error() -> None:
     box = Sandbox("uts")
-    agent = box._agent.process.pid
+    agent = box.agent_pid
     os.kill(agent, signal.SIGSTOP)
     closing = threading.Thread(target=box.close)
     closing.start()
@@ -506,7 +506,7 @@ def test_closing_while_the_agent_is_killed_is_no_error() -> None:
 def test_an_agent_that_does_not_answer_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nsedu.sandbox.sandbox._END_GRACE", 0.1)
     with Sandbox("uts") as box:
-        agent = box._agent.process.pid
+        agent = box.agent_pid
         before = children(agent)
         os.kill(agent, signal.SIGSTOP)
         try:
@@ -557,7 +557,7 @@ command = box.popen(["sleep", "1000"])
 fork = os.fork()
 if fork == 0:
     signal.pause()
-print(fork, box._agent.process.pid, box.pid, command.pid, flush=True)
+print(fork, box.agent_pid, box.pid, command.pid, flush=True)
 sys.stdin.read()
 """)
     assert process.stdout is not None
@@ -578,7 +578,7 @@ from nsedu import Sandbox
 box = Sandbox("uts")
 inner = box.sandbox("pid")
 command = inner.popen(["sleep", "1000"])
-print(box._agent.process.pid, box.pid, inner.pid, command.pid, flush=True)
+print(box.agent_pid, box.pid, inner.pid, command.pid, flush=True)
 """)
     said, errors = process.communicate(timeout=PATIENCE)
     assert errors == "" and process.returncode == 0
@@ -592,7 +592,7 @@ def test_no_control_group_outlives_who_is_killed(killed: str) -> None:
 from nsedu import Sandbox
 boxes = [Sandbox("uts", limits={"pids": 20}), Sandbox("pid", limits={"pids": 20})]
 boxes.append(boxes[0].sandbox("net", limits={"pids": 20}))
-print(boxes[0]._agent.process.pid, flush=True)
+print(boxes[0].agent_pid, flush=True)
 input()
 """)
     assert process.stdout is not None
@@ -658,7 +658,7 @@ with Sandbox("user", "mnt", "pid") as home:
         for turn in range(6):
             box = another()
             box.run("setsid sleep 1000 >/dev/null 2>&1 &")
-            os.kill(box.pid if turn % 2 else box._agent.process.pid, signal.SIGKILL)
+            os.kill(box.pid if turn % 2 else box.agent_pid, signal.SIGKILL)
             box.close()
     home.call(kill_six)
 print("freed")

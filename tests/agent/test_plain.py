@@ -376,7 +376,7 @@ def test_an_exception_whose_arguments_do_not_fit_comes_as_words() -> None:
 
 
 def test_a_thousand_classes_are_made_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raised, "_classes", {})
+    monkeypatch.setattr(raised, "classes", {})
     errors = [json.loads(exception(name=f"E{k}"))[1] for k in range(1200)]
     _, found = plain_data.loads(tree(errors))
     assert type(found[0]).__name__ == "E0" and str(found[1199]) == "E1199: "

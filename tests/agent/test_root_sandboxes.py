@@ -94,7 +94,7 @@ REFUSALS = "EPERM", "EACCES", "EROFS", "ESRCH"  # the last where it cannot even 
 
 
 def harm(box: ns.Sandbox, neighbour: ns.Sandbox) -> dict[str, str]:
-    said = box.call(attacks, os.getpid(), box._agent.process.pid, neighbour.pid, group())
+    said = box.call(attacks, os.getpid(), box.agent_pid, neighbour.pid, group())
     return {name: how for name, how in said.items() if how not in REFUSALS}
 
 

@@ -17,8 +17,8 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 @pytest.fixture(autouse=True)
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    monkeypatch.setattr(progress_store, "_kept", {})
-    monkeypatch.setattr(progress_store, "_kept_quizzes", {})
+    monkeypatch.setattr(progress_store, "memory", {})
+    monkeypatch.setattr(progress_store, "quiz_memory", {})
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from ordinary_user import Learner
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a learner's progress is kept, in a home of the test's own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(progress_store, "_kept", {})
-    monkeypatch.setattr(progress_store, "_kept_quizzes", {})
-    monkeypatch.setattr(progress_store, "_said", set())
+    monkeypatch.setattr(progress_store, "memory", {})
+    monkeypatch.setattr(progress_store, "quiz_memory", {})
+    monkeypatch.setattr(progress_store, "said", set())
     return tmp_path / "nsedu" / "progress.json"
 
 

@@ -112,7 +112,7 @@ def test_a_root_of_all_groups_that_cannot_be_seen_is_told(monkeypatch: pytest.Mo
 
 
 def test_pages_are_given_back_and_touched_anew_each_time() -> None:
-    with PreparedProcess(pages._map, pages._touch, faults) as stand:
+    with PreparedProcess(pages.map_pages, pages.touch_pages, faults) as stand:
         stand.call(0)
         before = stand.call(1)
         touched, again = stand.call(0)

@@ -46,7 +46,7 @@ def test_the_large_process_has_its_memory_in_small_pages(monkeypatch: pytest.Mon
     huge = partial(kilobytes, "/proc/self/smaps_rollup", "AnonHugePages:")
     with (
         PreparedProcess(ensure_can_unshare, *looks) as small,
-        PreparedProcess(clone._grow, *looks, huge) as large,
+        PreparedProcess(clone.grow, *looks, huge) as large,
     ):
         assert large.call(0) >= small.call(0) + (64 << 10) * 0.95
         assert large.call(1) >= small.call(1) + (64 << 10) / 512 * 0.95  # 8 bytes for each page
@@ -62,7 +62,7 @@ def forbid() -> None:
 
 
 def test_each_flag_asks_for_its_type_and_no_child_stays() -> None:
-    births = [partial(clone._birth, name, flags) for name, flags in clone.FLAGS.items()]
+    births = [partial(clone.timed_clone, name, flags) for name, flags in clone.FLAGS.items()]
     with PreparedProcess(forbid, *births, lambda: os.waitpid(-1, os.WNOHANG)) as stand:
         assert stand.call(0) > 0
         for which, name in list(enumerate(clone.FLAGS))[1:]:
@@ -77,7 +77,7 @@ def test_each_flag_asks_for_its_type_and_no_child_stays() -> None:
 def test_without_the_memory_only_the_small_process_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(clone, "_free", lambda: 300 << 20)
+    monkeypatch.setattr(clone, "available_memory", lambda: 300 << 20)
     with ExitStack() as stack:
         found = clone.operations(stack)
         refused = [entry for entry in found if isinstance(entry, Unmet)]
@@ -87,7 +87,7 @@ def test_without_the_memory_only_the_small_process_is_measured(
 
 
 def test_a_large_process_that_is_killed_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clone, "_grow", lambda: os.kill(os.getpid(), 9))
+    monkeypatch.setattr(clone, "grow", lambda: os.kill(os.getpid(), 9))
     with ExitStack() as stack:
         assert [e.name for e in clone.operations(stack) if isinstance(e, Unmet)] == ["from 500 MB"]
 
@@ -96,7 +96,7 @@ def test_a_large_process_that_is_killed_is_not_measured(monkeypatch: pytest.Monk
     not seccomp_filter.KNOWN, reason="the filter is written for x86_64 and aarch64."
 )
 def test_a_filter_that_hides_clone3_is_named() -> None:
-    birth = partial(clone._birth, "uts", clone.FLAGS["uts"])
+    birth = partial(clone.timed_clone, "uts", clone.FLAGS["uts"])
     with (
         PreparedProcess(partial(seccomp_filter.forbid, 0), birth) as stand,
         pytest.raises(Refused) as told,

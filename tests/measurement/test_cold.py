@@ -36,7 +36,7 @@ def test_only_what_is_called_warm_was_done_just_before(
         return 2.0, 1.0
 
     monkeypatch.setattr(cold, "timed", timed)
-    assert cold._sampler("uts", way)() == (2.0, 1.0)
+    assert cold.sampler_of("uts", way)() == (2.0, 1.0)
     assert (
         done
         == {

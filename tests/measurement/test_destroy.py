@@ -47,8 +47,8 @@ def pids() -> list[int]:
 @pytest.mark.parametrize("name", FLAGS)
 def test_one_sits_in_new_namespaces_and_one_in_those_that_were_there(name: str) -> None:
     new = set(ns.TYPES) if name == "all" else {name}
-    sit = partial(destroy._sit, slots.Slot, name, FLAGS[name])
-    with PreparedProcess(sit, links, pids, *destroy._CHANGES) as stand:
+    sit = partial(destroy.fill_slots, slots.Slot, name, FLAGS[name])
+    with PreparedProcess(sit, links, pids, *destroy.CHANGES) as stand:
         before = stand.call(1)
         for which in (2, 3):
             reaped, gone = stand.call(which)
@@ -74,8 +74,8 @@ def test_a_namespace_that_something_keeps_alive_is_not_gone(
         kind = {"all": "uts"}.get(name, name)
         kept.append(os.open(f"/proc/{slots.taken[0].pid}/ns/{kind}", os.O_RDONLY))
 
-    sit = partial(destroy._sit, slots.Slot, name, FLAGS[name])
-    with PreparedProcess(sit, *destroy._CHANGES, keep) as stand:
+    sit = partial(destroy.fill_slots, slots.Slot, name, FLAGS[name])
+    with PreparedProcess(sit, *destroy.CHANGES, keep) as stand:
         stand.call(2)
         with pytest.raises(Refused) as told:
             stand.call(0)
@@ -89,8 +89,8 @@ def test_a_cable_leads_into_the_namespace_and_goes_with_it() -> None:
     def near() -> list[int]:
         return [number for number, name in socket.if_nameindex() if name != "lo"]
 
-    sit = partial(destroy._sit, destroy.CabledSlot, "net", FLAGS["net"])
-    with PreparedProcess(sit, near, *destroy._CHANGES) as stand:
+    sit = partial(destroy.fill_slots, destroy.CabledSlot, "net", FLAGS["net"])
+    with PreparedProcess(sit, near, *destroy.CHANGES) as stand:
         first = stand.call(0)
         reaped, gone = stand.call(1)
         assert 0 < reaped < gone
@@ -100,8 +100,8 @@ def test_a_cable_leads_into_the_namespace_and_goes_with_it() -> None:
 
 
 def test_who_sits_ends_with_the_process_that_made_them() -> None:
-    sit = partial(destroy._sit, slots.Slot, "uts", FLAGS["uts"])
-    with PreparedProcess(sit, pids, *destroy._CHANGES) as stand:
+    sit = partial(destroy.fill_slots, slots.Slot, "uts", FLAGS["uts"])
+    with PreparedProcess(sit, pids, *destroy.CHANGES) as stand:
         stand.call(1)
         stand.call(2)
         sitting = stand.call(0)

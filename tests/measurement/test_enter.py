@@ -33,7 +33,9 @@ def links(pid: int | str, names: list[str]) -> list[str]:
 
 
 def test_outer_and_inner_process_have_all_namespaces_of_their_own() -> None:
-    with PreparedProcess(partial(enter._nest, list(ns.TYPES)), lambda: enter._pids) as nest:
+    with PreparedProcess(
+        partial(enter.make_nest, list(ns.TYPES)), lambda: enter.nested_pids
+    ) as nest:
         outer, inner = nest.call()
         seen = [links(pid, list(ns.TYPES)) for pid in ("self", outer, inner)]
     assert all(len(set(each)) == 3 for each in zip(*seen, strict=True))

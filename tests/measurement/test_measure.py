@@ -78,10 +78,10 @@ def test_several_processes_take_their_part_of_the_rounds_each() -> None:
 def test_what_one_process_was_refused_is_not_told_of_the_others() -> None:
     both, one = ["uts", "", None, "us"], ["net", "", None, "us"]
     measuring = sys.modules["nsedu.measurement.measure"]
-    measured, parts = measuring._together(
+    measured, parts = measuring.merged(
         [
-            measuring._Part({"operations": [both, one]}, [((1, 0), (2, 0)), ((3, 0), (4, 0))]),
-            measuring._Part({"operations": [both]}, [((5, 0),)]),
+            measuring.Part({"operations": [both, one]}, [((1, 0), (2, 0)), ((3, 0), (4, 0))]),
+            measuring.Part({"operations": [both]}, [((5, 0),)]),
         ]
     )
     assert [(m.name, m.samples, m.nulls) for m in measured] == [("uts", (1, 3, 5), (0, 0, 0))]
@@ -198,7 +198,7 @@ def test_a_process_that_takes_no_sample_any_more_is_an_error_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     measuring = sys.modules["nsedu.measurement.measure"]
-    monkeypatch.setattr(measuring, "_START", "import time; time.sleep(1000)  # {question}")
+    monkeypatch.setattr(measuring, "START", "import time; time.sleep(1000)  # {question}")
     monkeypatch.setattr(measuring, "_SILENCE", 0.2)
     with pytest.raises(ns.NamespaceError, match="the process that takes the samples") as caught:
         ns.measure("create", repeat=3)
@@ -209,7 +209,7 @@ def test_a_process_whose_notebook_was_killed_before_it_began_takes_no_sample() -
     measuring = sys.modules["nsedu.measurement.measure"]
     gone = subprocess.Popen(["true"])
     gone.wait(30)
-    code = measuring._START.format(
+    code = measuring.START.format(
         path=[agent_client.ROOT, *sys.path], question="create", repeat=3, budget=None,
         notebook=gone.pid, part=0,
     )  # fmt: skip

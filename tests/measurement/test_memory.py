@@ -112,11 +112,11 @@ def test_what_the_processes_take_is_taken_off_whoever_goes_first(
 ) -> None:
     crowd = Counted()
     monkeypatch.setattr(memory, "_crowd", [crowd])
-    monkeypatch.setattr(memory, "_readers", {"charged": lambda: crowd.taken})
-    monkeypatch.setattr(memory, "_turns", {"uts": 0})
+    monkeypatch.setattr(memory, "readers", {"charged": lambda: crowd.taken})
+    monkeypatch.setattr(memory, "turns", {"uts": 0})
     for place in (1, 0, 2):
         crowd.order.clear()
-        assert memory._measure("uts") == {"charged": (3, 0)}
+        assert memory.measured("uts") == {"charged": (3, 0)}
         assert crowd.order[2:].index("uts") == place
 
 

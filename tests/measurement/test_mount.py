@@ -31,12 +31,12 @@ def test_each_curve_has_its_points_and_the_mounts_stay_as_they_were() -> None:
 @pytest.mark.parametrize("number", [1, 2, 30])
 def test_the_table_has_as_many_mounts_as_said_and_none_of_the_machine(number: int) -> None:
     def points() -> list[str]:
-        os.lseek(mount._open["mountinfo"], 0, os.SEEK_SET)
-        lines = os.read(mount._open["mountinfo"], 1 << 16).decode().splitlines()
+        os.lseek(mount.open_files["mountinfo"], 0, os.SEEK_SET)
+        lines = os.read(mount.open_files["mountinfo"], 1 << 16).decode().splitlines()
         return [line.split()[4] for line in lines]
 
     with PreparedProcess(
-        partial(mount._fill, number), mount._count, points, partial(os.listdir, "/")
+        partial(mount.fill, number), mount.mount_count, points, partial(os.listdir, "/")
     ) as at:
         assert at.call(0) == number
         assert at.call(1) == ["/", *(f"/{n}" for n in range(1, number))]
@@ -48,12 +48,12 @@ def test_a_shared_mount_appears_in_every_peer_and_a_private_one_in_none(peers: i
     def seen(place: str) -> list[bool]:
         syscalls.mount("/", place, None, syscalls.MS_BIND)
         answers = [os.path.exists(f"{place}/private")]
-        for fd in mount._kept:
+        for fd in mount.kept_fds:
             syscalls.setns(fd, CloneFlag.NEWNS)
             answers.append(os.path.exists(f"{place}/private"))
         return answers
 
-    arrange = partial(mount._share, peers)
+    arrange = partial(mount.share, peers)
     with PreparedProcess(arrange, partial(seen, "/shared/here")) as stand:
         assert stand.call() == [True] * peers
     with PreparedProcess(arrange, partial(seen, "/private/here")) as stand:
@@ -64,7 +64,7 @@ def test_a_change_is_undone_when_it_has_been_timed() -> None:
     def left() -> list[bool]:
         return [os.path.exists(f"/{place}/here/private") for place in ("shared", "private")]
 
-    with PreparedProcess(partial(mount._share, 2), *mount._CHANGES.values(), left) as stand:
+    with PreparedProcess(partial(mount.share, 2), *mount.CHANGES.values(), left) as stand:
         for which in (0, 1):
             assert min(stand.call(which)) > 0
         assert stand.call(2) == [False, False]
@@ -76,11 +76,11 @@ def test_a_refused_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(syscalls, "pivot_root", refused)
     with pytest.raises(Refused) as told:
-        PreparedProcess(mount._leave)
+        PreparedProcess(mount.leave_the_mounts)
     assert (told.value.message["failed"], told.value.message["errno"]) == ("pivot_root", 22)
 
 
 def test_nobody_lives_in_the_peers() -> None:
-    with PreparedProcess(partial(mount._share, 5), partial(len, mount._kept)) as stand:
+    with PreparedProcess(partial(mount.share, 5), partial(len, mount.kept_fds)) as stand:
         assert stand.call() == 4
         assert Path(f"/proc/{stand.pid}/task/{stand.pid}/children").read_text() == ""

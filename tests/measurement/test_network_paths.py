@@ -83,7 +83,7 @@ def sent_along(lay: Callable[[], network_paths.Path]) -> Callable[[], dict[str, 
         found: dict[str, Any] = {"seen from": server.getpeername()[0]}
         for place in ("near", "far", "between"):
             if getattr(path, place) is not None:
-                network_paths._enter(getattr(path, place))
+                network_paths.enter_namespace(getattr(path, place))
                 found[place] = os.readlink("/proc/self/ns/net"), received()
         return found
 
@@ -133,10 +133,10 @@ def test_a_sample_is_taken_of_two_processes_on_one_core() -> None:
 
     def sampled() -> list[Any]:
         def measured() -> tuple[float, float]:
-            inside.extend(sorted(os.sched_getaffinity(pid)) for pid in (0, client._server))
+            inside.extend(sorted(os.sched_getaffinity(pid)) for pid in (0, client.server_pid))
             return 1.0, 1.0
 
-        client._pairs["latency", "loopback"] = measured
+        client.pairs["latency", "loopback"] = measured
         client.sample("latency", "loopback")
         return [*inside, sorted(os.sched_getaffinity(0))]
 
@@ -149,7 +149,7 @@ def test_a_sample_is_taken_of_two_processes_on_one_core() -> None:
 
 def test_the_server_ends_with_its_client() -> None:
     client = network.Client()
-    with PreparedProcess(client.prepare, lambda: client._server) as stand:
+    with PreparedProcess(client.prepare, lambda: client.server_pid) as stand:
         server = stand.call()
         os.kill(stand.pid, signal.SIGKILL)
         assert ended(server)

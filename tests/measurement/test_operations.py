@@ -103,7 +103,7 @@ def test_even_in_the_middle_of_a_call_they_end_with_it() -> None:
             go_inside, lambda: int(os.readlink("/proc/self")), lambda: time.sleep(600)
         )
         found = [stand.pid, stand.call(0)]
-        os.write(stand._orders, b"\1")  # it does not hear of the end of its orders now
+        os.write(stand.orders, b"\1")  # it does not hear of the end of its orders now
         return found
 
     assert all(ended(pid) for pid in in_child(orphans))

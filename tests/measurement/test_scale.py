@@ -60,7 +60,7 @@ def test_so_many_namespaces_stand_while_one_more_is_made(
 
     monkeypatch.setattr(scale, "in_child", standing)
     with PreparedProcess(
-        ensure_can_unshare, partial(scale._create, name, 7), partial(standing, ensure_can_unshare)
+        ensure_can_unshare, partial(scale.create_at, name, 7), partial(standing, ensure_can_unshare)
     ) as stand:
         assert len(set(stand.call(0))) == 7
         assert stand.call(1) == []
@@ -76,10 +76,10 @@ def seen(deep: bool) -> list[Any]:
 def test_a_look_finds_so_many_processes_and_their_namespaces_or_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scale, "_second_look", seen)
-    ways = [partial(look, 5, kind) for look in (scale._look, scale._deep_look)
+    monkeypatch.setattr(scale, "second_snapshot", seen)
+    ways = [partial(look, 5, kind) for look in (scale.plain_snapshot, scale.deep_snapshot)
             for kind in ("uts", "")]  # fmt: skip
-    with PreparedProcess(scale._begin_to_look, *ways) as stand:
+    with PreparedProcess(scale.begin_snapshots, *ways) as stand:
         own, beside, held, same = (stand.call(which) for which in range(len(ways)))
     assert (own[:2], beside[:2]) == ([6, 6], [6, 1])
     # The one that was made last is also that of the process.
@@ -101,7 +101,7 @@ def test_a_limit_on_namespaces_is_told_and_nothing_stays_open() -> None:
         own_user_namespace()  # whose limits are its own
         Path("/proc/sys/user/max_uts_namespaces").write_text("5")
 
-    hold = partial(scale._hold, 9, "uts", int(namespace_types.get("uts").flag))
+    hold = partial(scale.hold, 9, "uts", int(namespace_types.get("uts").flag))
     with PreparedProcess(prepare, lambda: os.listdir("/proc/self/fd"), hold) as stand:
         before = stand.call(0)
         with pytest.raises(Refused) as told:

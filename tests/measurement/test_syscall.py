@@ -74,7 +74,7 @@ def test_what_is_under_a_filter_is_and_may_do_what_it_did(argument: bool) -> Non
         lines = Path("/proc/self/status").read_text().splitlines()
         return [line.split()[1] for line in lines if line.startswith(("Seccomp:", "NoNewPrivs:"))]
 
-    with PreparedProcess(partial(syscall._filtered, argument=argument), mode) as stand:
+    with PreparedProcess(partial(syscall.fork_filtered, argument=argument), mode) as stand:
         assert stand.call() == ["1", "2"]
     assert mode()[1] == "0"
 
@@ -85,7 +85,7 @@ def links() -> list[int]:
 
 @needs_all
 def test_inside_all_eight_namespaces_are_others_and_the_clock_is_ahead() -> None:
-    with PreparedProcess(syscall._inside, links, time.monotonic) as stand:
+    with PreparedProcess(syscall.fork_inside, links, time.monotonic) as stand:
         assert not set(stand.call(0)) & set(links())
         assert stand.call(1) - time.monotonic() > syscall.DAY - 60
 
@@ -93,17 +93,17 @@ def test_inside_all_eight_namespaces_are_others_and_the_clock_is_ahead() -> None
 @needs_all
 def test_through_mounts_every_component_is_a_mount_point_and_is_so_nowhere_else() -> None:
     def arrange() -> None:
-        syscall._around()
-        syscall._inside(syscall._mounts)
+        syscall.enter_tree()
+        syscall.fork_inside(syscall.work_in_mounts)
 
     def places() -> list[str]:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         return [line.split()[4] for line in lines]
 
-    with PreparedProcess(arrange, places, partial(os.path.exists, syscall._path(16))) as stand:
+    with PreparedProcess(arrange, places, partial(os.path.exists, syscall.path_of(16))) as stand:
         below = [place for place in stand.call(0) if place.startswith("/mnt/mounted/")]
         assert below == [f"/mnt/mounted/{'d/' * n}d" for n in range(15)] + [
-            f"/mnt/mounted/{os.fsdecode(syscall._path(16))}"
+            f"/mnt/mounted/{os.fsdecode(syscall.path_of(16))}"
         ]
         assert stand.call(1)
 
@@ -112,8 +112,8 @@ def test_through_mounts_every_component_is_a_mount_point_and_is_so_nowhere_else(
 @pytest.mark.needs("overlay")
 def test_on_overlayfs_the_same_file_is_another_file_systems() -> None:
     def arrange() -> None:
-        syscall._around()
-        syscall._inside(syscall._layers)
+        syscall.enter_tree()
+        syscall.fork_inside(syscall.work_in_layers)
 
     with PreparedProcess(
         arrange, lambda: os.stat("f").st_dev, lambda: os.stat("/mnt/plain").st_dev
@@ -128,7 +128,7 @@ def test_the_id_map_is_as_long_as_said(lines: int) -> None:
         maps = (Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid"))
         return [len(text.splitlines()) for text in maps]
 
-    with PreparedProcess(partial(syscall._with_map, lines), lengths, os.getuid) as stand:
+    with PreparedProcess(partial(syscall.with_map, lines), lengths, os.getuid) as stand:
         assert stand.call(0) == [lines, lines]
         assert stand.call(1) == 0
 
@@ -139,7 +139,7 @@ def test_without_a_grant_the_long_id_map_alone_is_unmet(monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "geteuid", lambda: ordinary)
     monkeypatch.setattr(id_maps, "grants", lambda path, uid: [])
     with ExitStack() as stack:
-        short, long = syscall._by_id_map(stack, Loop())
+        short, long = syscall.compare_id_maps(stack, Loop())
     assert isinstance(short, Operation)
     assert isinstance(long, Unmet)
     assert (long.reason["failed"], long.reason["errno"]) == ("newuidmap", errno.ENOENT)
@@ -150,9 +150,9 @@ def test_where_there_is_no_inside_the_outside_is_measured(monkeypatch: pytest.Mo
     def refused(then: object = None) -> None:
         raise first_process.StepFailed("unshare net", errno.EPERM, "unshare(2)")
 
-    monkeypatch.setattr(syscall, "_inside", refused)
+    monkeypatch.setattr(syscall, "fork_inside", refused)
     with ExitStack() as stack:
-        found = syscall._by_place(stack, Loop())
+        found = syscall.compare_places(stack, Loop())
     ensure_can_unshare = [row.name for row in found if isinstance(row, Operation)]
     assert ensure_can_unshare == [f"{call} outside" for call in PAIRED]
     unmet = {row.name: row.reason["failed"] for row in found if isinstance(row, Unmet)}
@@ -194,7 +194,7 @@ def test_a_path_reaches_the_call_as_its_address() -> None:
     assert seen == [b"d/f"] * 2
 
 
-@pytest.mark.parametrize("name", sorted(syscall._NUMBERS))
+@pytest.mark.parametrize("name", sorted(syscall.NUMBERS))
 def test_the_numbers_are_those_of_the_calls(name: str) -> None:
     into = ctypes.create_string_buffer(4096)
     arguments: dict[str, tuple[int | bytes | ctypes.Array, ...]] = {
@@ -205,7 +205,7 @@ def test_the_numbers_are_those_of_the_calls(name: str) -> None:
         "clock_gettime": (1, into),
         "pread": (os.open("/proc/self/stat", os.O_RDONLY), into, 4096, 0),
     }
-    result = syscall.libc.syscall(syscall._NUMBERS[name], *arguments[name])
+    result = syscall.libc.syscall(syscall.NUMBERS[name], *arguments[name])
     if name in ("openat", "pread"):
         os.close(result if name == "openat" else int(arguments[name][0]))
     expected = {"getpid": os.getpid(), "openat": result, "pread": len(into.value)}

@@ -130,7 +130,7 @@ def test_docker_without_an_engine_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     docker(tmp_path, "echo Cannot connect to the Docker daemon >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(OSError, match=r"does not answer \(Cannot connect to the Docker daemon\)"):
-        tools._image().__enter__()
+        tools.docker_image().__enter__()
 
 
 def test_dockers_image_is_made_of_our_tree_and_removed(
@@ -141,7 +141,7 @@ def test_dockers_image_is_made_of_our_tree_and_removed(
         f'echo "$1" >> {tmp_path}/log; [ "$1" = import ] && tar -t > {tmp_path}/tree; true',
     )
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with tools._image():
+    with tools.docker_image():
         assert (tmp_path / "log").read_text().split() == ["version", "import"]
     assert (tmp_path / "log").read_text().split() == ["version", "import", "rmi"]
     tree = {line.strip("./") for line in (tmp_path / "tree").read_text().split()}
@@ -157,6 +157,6 @@ def test_a_refused_room_is_the_reason_of_all_that_need_it(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(tools, "PreparedProcess", refuse)
     with contextlib.ExitStack() as stack:
-        found = tools._in_room(stack, list(RUNTIMES), ("mnt", "pid"))
+        found = tools.in_sandbox(stack, list(RUNTIMES), ("mnt", "pid"))
     assert [entry.name for entry in found] == NAMES
     assert all(entry == Unmet(entry.name, refusal.message) for entry in found)

@@ -89,7 +89,7 @@ def test_qemu_ends_with_the_process_that_started_it_even_if_that_is_killed() -> 
     read, write = os.pipe()
     pid = fork()
     if pid == 0:
-        vm._start(["sh", "-c", "echo $$; exec sleep 1000"], write)
+        vm.start(["sh", "-c", "echo $$; exec sleep 1000"], write)
         signal.pause()
     os.close(write)
     with open(read) as said:

@@ -76,7 +76,7 @@ def test_a_quiz_that_is_none_is_refused() -> None:
 def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Progress of the test's own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(progress_store, "_kept_quizzes", {})
+    monkeypatch.setattr(progress_store, "quiz_memory", {})
     yield
 
 
@@ -130,9 +130,9 @@ def test_on_a_card_the_first_try_of_each_question_counts() -> None:
     card = QuizWidget("uts", load("uts"))
     for question, answer in ((0, 0), (0, 2), (1, 1), (2, 1)):
         assert card.score == ""
-        card._receive(card, {"question": question, "answer": answer}, [])
+        card.receive(card, {"question": question, "answer": answer}, [])
     assert card.tried == [[0, 2], [1], [1]] and card.right == [True, True, True]
     assert card.score == "2 of 3 right at the first try."
     assert progress_store.all_answered()["uts"].right == 2
-    card._receive(card, {"press": "again"}, [])
+    card.receive(card, {"press": "again"}, [])
     assert card.tried == [[], [], []] and card.score == ""

@@ -113,7 +113,7 @@ def test_a_cell_may_say_what_it_needs(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reasons: dict[str, Any] = {"overlay": "the kernel refuses it", "veth": None}
-    monkeypatch.setattr(unavailable, "_missing", reasons.get)
+    monkeypatch.setattr(unavailable, "why_missing", reasons.get)
     yes, no = run(
         shell, "import nsedu\nnsedu.needs('veth'); print('on')", "nsedu.needs('veth', 'overlay')"
     )
@@ -123,7 +123,7 @@ def test_a_cell_may_say_what_it_needs(
 
 
 def test_outside_a_notebook_a_need_is_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unavailable, "_missing", {"overlay": "the kernel refuses it"}.get)
+    monkeypatch.setattr(unavailable, "why_missing", {"overlay": "the kernel refuses it"}.get)
     with pytest.raises(unavailable.Unavailable, match="the kernel refuses it") as caught:
         ns.needs("overlay")
     assert caught.value.lacks == "overlay"

@@ -226,21 +226,23 @@ def test_where_there_are_none_nft_is_not_asked(
 
 
 def test_nft_missing_is_said_where_there_are_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nft_rules, "_has_tables", lambda: True)
+    monkeypatch.setattr(nft_rules, "has_tables", lambda: True)
     monkeypatch.setattr(nft_rules.shutil, "which", lambda *_, **__: None)
     assert "the program nft is not installed" in nft_rules.listing()[1]
 
 
 def test_nft_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(nft_rules, "_has_tables", lambda: True)
+    monkeypatch.setattr(nft_rules, "has_tables", lambda: True)
     monkeypatch.setattr(nft_rules, "PATIENCE", 0.1)
     monkeypatch.setenv("PATH", program(tmp_path, "exec sleep 60"))
     assert "nft gave no answer" in nft_rules.listing()[1]
 
 
 def test_tables_of_the_older_iptables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nft_rules, "_has_tables", lambda: False)
-    monkeypatch.setattr(nft_rules, "_legacy", lambda family: ["nat"] if family == "ip" else [])
+    monkeypatch.setattr(nft_rules, "has_tables", lambda: False)
+    monkeypatch.setattr(
+        nft_rules, "legacy_tables", lambda family: ["nat"] if family == "ip" else []
+    )
     assert nft_rules.listing() == (
         "",
         "the tables of iptables-legacy, which nft does not show (ip: nat)",

@@ -127,11 +127,11 @@ def test_an_interrupt_while_a_control_group_is_handed_over_leaves_nothing(
         return ask(server, message)
 
     monkeypatch.setattr(sandbox, "_await_reply", interrupted)
-    before = os.listdir("/proc/self/fd"), children(box._agent.process.pid)
+    before = os.listdir("/proc/self/fd"), children(box.agent_pid)
     with pytest.raises(KeyboardInterrupt):
         Sandbox("uts", limits={"pids": 50})
     assert os.listdir("/proc/self/fd") == before[0]
-    assert eventually(lambda: children(box._agent.process.pid) == before[1])
+    assert eventually(lambda: children(box.agent_pid) == before[1])
 
 
 def test_an_interrupt_waits_for_the_end_of_a_held_block() -> None:

@@ -28,7 +28,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_closing_a_sandbox_ends_what_both_have_left(mark: str) -> None:
     box = Sandbox("uts", "net")
     box.run(DAEMON)
-    agent = box._agent.process.pid
+    agent = box.agent_pid
     os.kill(agent, signal.SIGSTOP)  # or it would sweep
     os.kill(box.pid, signal.SIGKILL)
     os.kill(agent, signal.SIGKILL)

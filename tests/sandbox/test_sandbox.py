@@ -446,7 +446,7 @@ def test_the_namespaces_of_the_notebook_never_change() -> None:
 
 def test_two_hundred_sandboxes_leave_no_descriptor_and_no_process() -> None:
     with Sandbox("uts") as box:
-        agent = box._agent.process.pid
+        agent = box.agent_pid
         box.call(int)  # what the first call alone opens
     gc.collect()
 
@@ -476,7 +476,7 @@ def open_descriptors(agent: int) -> tuple[int, int]:
 
 def test_refused_sandboxes_leave_no_descriptor_and_no_process() -> None:
     with Sandbox("uts") as box:
-        agent = box._agent.process.pid
+        agent = box.agent_pid
     gc.collect()
     before, others = open_descriptors(agent), family(agent)
     for _ in range(20):

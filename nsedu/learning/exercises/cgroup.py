@@ -388,7 +388,7 @@ CGROUP_6 = Exercise(
 _ROOM, _TIGHT, _WIDE = 10, 7, 100
 
 
-def _full(tight: int | None = None) -> tuple[Sandbox, ...]:
+def full(tight: int | None = None) -> tuple[Sandbox, ...]:
     """A sandbox in another, each with a group of its own, one of which is too small.
 
     Args:
@@ -423,13 +423,13 @@ def _free(group: Path) -> int:
 
 
 def _widen(keep: Keep, *which: int) -> None:
-    boxes = keep(diagnosis.begun("cgroup-7", _full))
+    boxes = keep(diagnosis.begun("cgroup-7", full))
     for number in which:
         (cgroups.directories(boxes[number])["pids"] / "pids.max").write_text(f"{_WIDE}")
 
 
 def _widen_the_wrong_one(keep: Keep) -> None:
-    boxes = keep(diagnosis.begun("cgroup-7", _full))
+    boxes = keep(diagnosis.begun("cgroup-7", full))
     for box in boxes:
         file = cgroups.directories(box)["pids"] / "pids.max"
         if file.read_text().strip() == f"{_WIDE}":
@@ -463,7 +463,7 @@ CGROUP_7 = Exercise(
         'for box in ns.broken("cgroup-7"):\n'
         f'    (directories(box)["pids"] / "pids.max").write_text("{_WIDE}")'
     ),
-    broken=_full,
+    broken=full,
 )
 
 EXERCISES = (CGROUP_1, CGROUP_2, CGROUP_3, CGROUP_4, CGROUP_5, CGROUP_6, CGROUP_7)

@@ -23,7 +23,7 @@ from nsedu.observe.viewpoints import Place
 from nsedu.sandbox.sandbox import Sandbox
 from nsedu.sandbox.veth import cable
 
-_NOBODY = "found no running process of yours in another network namespace."
+NOBODY = "found no running process of yours in another network namespace."
 
 
 def _server(keep: Keep, box: Sandbox, port: int) -> None:
@@ -51,7 +51,7 @@ def _same_port(world: World) -> Finding:
         return False, f"found servers, but on port {told} and not on 8080."
     if ports:
         return (False, "found another network namespace, but nobody who listens in it.")
-    return False, _NOBODY
+    return False, NOBODY
 
 
 def _two_servers(keep: Keep) -> None:
@@ -162,7 +162,7 @@ def _cabled(
     if found:
         count = f"{len(found)} other network namespace{'s' if len(found) > 1 else ''}"
         return False, f"found {count} of yours, but no cable."
-    return False, _NOBODY
+    return False, NOBODY
 
 
 def _all_cables(found: Sequence[Network]) -> list[tuple[Link, Link]]:
@@ -247,7 +247,7 @@ def _redirected(world: World) -> Finding:
     elif seen:
         found = "found another network namespace, without a server on 8080."
     else:
-        found = _NOBODY
+        found = NOBODY
     return False, found
 
 
@@ -349,20 +349,24 @@ _Fault = Callable[..., None]
 """Called with the sandboxes in which something is to be broken, and the one around them last."""
 
 
-def _switch_off(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def switch_off(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """The end in east is switched off."""
     _change(lab, (east, "link", "set", {"link": "eth0", "state": "down"}))
 
 
-def _other_network(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def other_network(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West has an address of another network."""
     old, new = (_address("eth0", f"10.7.{n}.1", 24) for n in (0, 1))
     _change(lab, (west, "addr", "del", old), (west, "addr", "add", new))
 
 
-def _dead_end(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def dead_end(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West has a route to east that says there is none."""
     _change(lab, (west, "route", "add", {"dst": f"{_FAR}/32", "type": "unreachable"}))
 
 
-def _taken(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def taken(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West has the address of east itself."""
     _change(lab, (west, "addr", "add", _address("lo", _FAR, 32)))
 
 
@@ -373,7 +377,7 @@ def _address(link: str, address: str, length: int) -> dict[str, object]:
 
 _AT_ONCE = 0x2  # IFA_F_NODAD of <linux/if_addr.h>: nobody is asked whether the address is taken
 
-_CABLE_FAULTS: tuple[_Fault, ...] = (_switch_off, _other_network, _dead_end, _taken)
+CABLE_FAULTS: tuple[_Fault, ...] = (switch_off, other_network, dead_end, taken)
 
 
 def _broken_cable(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
@@ -381,7 +385,7 @@ def _broken_cable(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
     lab = Sandbox("net", name="net-4-lab")
     west, east = (lab.sandbox("net", name=f"net-4-{side}") for side in ("west", "east"))
     cable((west, "eth0", "10.7.0.1/24"), (east, "eth0", f"{_FAR}/24"))
-    (fault or diagnosis.chance.choice(_CABLE_FAULTS))(west, east, lab)
+    (fault or diagnosis.chance.choice(CABLE_FAULTS))(west, east, lab)
     return west, east, lab
 
 
@@ -394,28 +398,33 @@ _BACK = {"dst": "default", "gateway": "10.8.0.254"}
 _HOLE = {"dst": f"{_BEYOND}/32", "type": "blackhole"}
 
 
-def _no_passing_on(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def no_passing_on(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """The router does not forward."""
     router.call(_write, _FORWARD, "0")
 
 
-def _no_way_back(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def no_way_back(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """East has no route to west."""
     _change(lab, (east, "route", "del", {**_BACK}))
 
 
-def _no_way_there(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def no_way_there(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West has no route to east."""
     _change(lab, (west, "route", "del", {**_AHEAD}))
 
 
-def _wrong_gateway(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def wrong_gateway(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West's route leads to an address that no router has."""
     _change(lab, (west, "route", "replace", {**_AHEAD, "gateway": "10.7.0.9"}))
 
 
-def _hole(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def hole(west: Sandbox, router: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """The router drops what is for east."""
     _change(lab, (router, "route", "add", {**_HOLE}))
 
 
-_ROUTER_FAULTS: tuple[_Fault, ...] = (
-    _no_passing_on, _no_way_back, _no_way_there, _wrong_gateway, _hole,
+ROUTER_FAULTS: tuple[_Fault, ...] = (
+    no_passing_on, no_way_back, no_way_there, wrong_gateway, hole,
 )  # fmt: skip
 
 
@@ -431,27 +440,30 @@ def _broken_router(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
     )  # fmt: skip
     _change(lab, (west, "route", "add", {**_AHEAD}), (east, "route", "add", {**_BACK}))
     router.call(_write, _FORWARD, "1")
-    (fault or diagnosis.chance.choice(_ROUTER_FAULTS))(west, router, east, lab)
+    (fault or diagnosis.chance.choice(ROUTER_FAULTS))(west, router, east, lab)
     return west, router, east, lab
 
 
 _OFF6 = "/proc/sys/net/ipv6/conf/eth0/disable_ipv6"
 
 
-def _no_ipv6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def no_ipv6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """IPv6 is switched off in east."""
     east.call(_write, _OFF6, "1")
 
 
-def _narrow(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def too_narrow(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West's address has no network around it."""
     wide, narrow = (_address("eth0", "fd00:7::1", length) for length in (64, 128))
     _change(lab, (west, "addr", "del", wide), (west, "addr", "add", narrow))
 
 
-def _taken6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+def taken6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
+    """West has the IPv6 address of east itself."""
     _change(lab, (west, "addr", "add", _address("lo", _FAR6, 128)), check=False)
 
 
-_IPV6_FAULTS: tuple[_Fault, ...] = (_no_ipv6, _narrow, _taken6)
+IPV6_FAULTS: tuple[_Fault, ...] = (no_ipv6, too_narrow, taken6)
 
 
 def _broken_ipv6(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
@@ -459,14 +471,14 @@ def _broken_ipv6(fault: _Fault | None = None) -> tuple[Sandbox, ...]:
     lab = Sandbox("net", name="net-6-lab")
     west, east = (lab.sandbox("net", name=f"net-6-{side}") for side in ("west", "east"))
     cable((west, "eth0", "fd00:7::1/64"), (east, "eth0", f"{_FAR6}/64"))
-    (fault or diagnosis.chance.choice(_IPV6_FAULTS))(west, east, lab)
+    (fault or diagnosis.chance.choice(IPV6_FAULTS))(west, east, lab)
     return west, east, lab
 
 
 def _mended(keep: Keep, id: str) -> None:
     """The sandboxes of net-4, -5 or -6 as they were before something in them was broken."""
-    boxes = keep(diagnosis.begun(id, _BREAK[id]))
-    _MEND[id](*boxes)
+    boxes = keep(diagnosis.begun(id, BREAK[id]))
+    MEND[id](*boxes)
 
 
 def _mend_cable(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
@@ -490,20 +502,20 @@ def _mend_ipv6(west: Sandbox, east: Sandbox, lab: Sandbox) -> None:
     _change(lab, (west, "addr", "del", _address("lo", _FAR6, 128)), check=False)
 
 
-_BREAK = {"net-4": _broken_cable, "net-5": _broken_router, "net-6": _broken_ipv6}
+BREAK = {"net-4": _broken_cable, "net-5": _broken_router, "net-6": _broken_ipv6}
 
-_MEND: dict[str, _Fault] = {"net-4": _mend_cable, "net-5": _mend_router, "net-6": _mend_ipv6}
+MEND: dict[str, _Fault] = {"net-4": _mend_cable, "net-5": _mend_router, "net-6": _mend_ipv6}
 
 
 def _untouched(keep: Keep, id: str) -> None:
-    keep(diagnosis.begun(id, _BREAK[id]))
+    keep(diagnosis.begun(id, BREAK[id]))
 
 
 def _address_at_home(keep: Keep) -> None:
     """The address that is not reached is given to the one who looks for it."""
     boxes = keep(diagnosis.begun("net-4", _broken_cable))
     _mend_cable(*boxes)
-    _taken(*boxes)
+    taken(*boxes)
 
 
 def _router_has_it(keep: Keep) -> None:
@@ -516,7 +528,7 @@ def _router_has_it(keep: Keep) -> None:
 def _address_at_home6(keep: Keep) -> None:
     boxes = keep(diagnosis.begun("net-6", _broken_ipv6))
     _mend_ipv6(*boxes)
-    _taken6(*boxes)
+    taken6(*boxes)
 
 
 _HAND_SERVER = "python3 -m http.server 8080 &> /dev/null"  # what it says, nobody would read

@@ -60,16 +60,16 @@ FLAGS = {
 
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each of `FLAGS`, from both processes."""
-    births = [partial(_birth, name, flags) for name, flags in FLAGS.items()]
+    births = [partial(timed_clone, name, flags) for name, flags in FLAGS.items()]
     small = stack.enter_context(PreparedProcess(ensure_can_unshare, *births))
     found: list[Operation | Unmet] = [
         operation._replace(sample=partial(_second, operation.sample))
         for operation in _births(small, "a small process")
     ]
     try:
-        if (free := _free()) < _SPARE:
+        if (free := available_memory()) < _SPARE:
             raise MemoryError(f"of {_SPARE >> 20} MB only {free >> 20} MB are free")
-        large = stack.enter_context(PreparedProcess(_grow, *births))
+        large = stack.enter_context(PreparedProcess(grow, *births))
     except (MemoryError, RuntimeError) as error:
         what = f"a process of 500 MB cannot be had here ({error}): end what uses memory, or give"
         found.append(Unmet("from 500 MB", f"{what} the container more."))
@@ -92,7 +92,7 @@ def _second(sample: Callable[[], Sample]) -> Sample:
     return sample()
 
 
-def _free() -> int:
+def available_memory() -> int:
     """How many bytes can be had without taking them from anybody (proc_meminfo(5))."""
     with open("/proc/meminfo") as file:
         fields = dict(line.split(":") for line in file)
@@ -102,7 +102,8 @@ def _free() -> int:
 _memory: list[mmap.mmap] = []  # what makes a process large, for as long as it lives
 
 
-def _grow() -> None:
+def grow() -> None:
+    """Take 500 MB of memory, to be copied or shared at each birth."""
     # Should the memory of a container not suffice after all, this is the process to be killed.
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
@@ -119,7 +120,7 @@ _LENGTH = 88  # of struct clone_args, CLONE_ARGS_SIZE_VER2
 _SIGCHLD = 17
 
 
-def _birth(name: str, flags: int) -> float:
+def timed_clone(name: str, flags: int) -> float:
     """Time one clone3(2), in µs; the calls before it have no argument, and are refused at once."""
     words = struct.pack(f"{_LENGTH // 8}Q", flags, 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, 0)
     arguments = ctypes.create_string_buffer(words, _LENGTH)

@@ -44,10 +44,13 @@ WAYS = ("warm", "plain", "after 20 ms")
 
 def operations(_: contextlib.ExitStack) -> list[Operation]:
     """Each of `TYPES` in each of `WAYS`."""
-    return [Operation(f"{name}, {way}", _sampler(name, way), way) for way in WAYS for name in TYPES]
+    return [
+        Operation(f"{name}, {way}", sampler_of(name, way), way) for way in WAYS for name in TYPES
+    ]
 
 
-def _sampler(name: str, way: str) -> Callable[[], Sample]:
+def sampler_of(name: str, way: str) -> Callable[[], Sample]:
+    """What makes a namespace of a type once, in one of `WAYS`, and times it."""
     flags = int(namespace_types.get(name).flag)
     step = f"unshare {name}"
 

@@ -76,8 +76,8 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     found: list[Operation | Unmet] = []
     for name, value in flags.items():
         named = {f"{name}, {figure}": figure for figure in FIGURES}
-        found += _exits(stack, partial(_sit, Slot, name, value), named)
-    cabled = partial(_sit, CabledSlot, "net", flags["net"])
+        found += _exits(stack, partial(fill_slots, Slot, name, value), named)
+    cabled = partial(fill_slots, CabledSlot, "net", flags["net"])
     return found + _exits(stack, cabled, {CABLE: "gone"})
 
 
@@ -85,7 +85,7 @@ def _exits(
     stack: ExitStack, sit: Callable[[], None], named: dict[str, str]
 ) -> list[Operation | Unmet]:
     try:
-        stand = stack.enter_context(PreparedProcess(sit, *_CHANGES))
+        stand = stack.enter_context(PreparedProcess(sit, *CHANGES))
     except Refused as refused:
         reason: Any = refused.message
         if reason["failed"] == _LIMIT:
@@ -95,7 +95,7 @@ def _exits(
                 " systempaths=unconfined."
             )
         return [Unmet(name, reason) for name in named]
-    changes: Any = [partial(stand.call, which) for which in range(len(_CHANGES))]
+    changes: Any = [partial(stand.call, which) for which in range(len(CHANGES))]
     sample: Any = alternating(*changes)
     exits = MetricGroup(lambda: dict(zip(FIGURES, zip(*sample(), strict=True), strict=True)))
     return [
@@ -158,10 +158,11 @@ def _veth(pid: int) -> bytes:
     return struct.pack("=IHHII", 16 + len(body), _RTM_NEWLINK, _NEW, 0, 0) + body
 
 
-_CHANGES = (lambda: taken[0].change(), lambda: taken[1].change())
+CHANGES = (lambda: taken[0].change(), lambda: taken[1].change())
 
 
-def _sit(seat: type[Slot], name: str, flags: int) -> None:
+def fill_slots(seat: type[Slot], name: str, flags: int) -> None:
+    """Have slots in namespaces of these flags, and as many without, where no more can be made."""
     own_user_namespace()
     limited, limit = (name, "1") if name in namespace_types.BY_NAME else ("user", "1")
     if seat is CabledSlot:

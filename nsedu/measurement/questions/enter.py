@@ -49,7 +49,7 @@ ROUNDS = 300
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each type, all of them one by one (the user namespace first), and all by one pidfd."""
     names = [name for name in namespace_types.NAMES if os.path.lexists(f"/proc/self/ns/{name}")]
-    nest = stack.enter_context(PreparedProcess(partial(_nest, names), lambda: _pids))
+    nest = stack.enter_context(PreparedProcess(partial(make_nest, names), lambda: nested_pids))
     around, target = (os.pidfd_open(pid) for pid in nest.call())
     inner = nest.call()[1]
     files = {name: os.open(f"/proc/{inner}/ns/{name}", os.O_RDONLY) for name in names}
@@ -82,10 +82,12 @@ def _sampler(join: Callable[[], None], steps: list[tuple[int, int, str]]) -> Cal
     return partial(in_child, inside)
 
 
-_pids: list[int] = []  # of a process in all of the outer namespaces, and of one in the inner ones
+nested_pids: list[int] = []
+"""Of a process in all of the outer namespaces, and of one in the inner ones."""
 
 
-def _nest(names: list[str]) -> None:
+def make_nest(names: list[str]) -> None:
+    """Make two sets of namespaces, one in the other, with a process in each."""
     for _ in ("outer", "inner"):
         own_user_namespace()
         for name in names:
@@ -96,5 +98,6 @@ def _nest(names: list[str]) -> None:
                     number, call = error.errno or 0, str(error.filename)
                     raise first_process.StepFailed(f"unshare {name}", number, call) from None
         continue_in_child()
-        _pids.append(int(os.readlink("/proc/self")))  # as the /proc that was here before calls it
+        # As the /proc that was here before calls it.
+        nested_pids.append(int(os.readlink("/proc/self")))
         continue_in_child()  # one waits here, in all of them

@@ -70,8 +70,8 @@ _UNMET = {
 
 def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Each type in each of `WAYS` that there is here."""
-    measures = [partial(_measure, name) for name in namespace_types.NAMES]
-    stand = stack.enter_context(PreparedProcess(_begin, *measures, lambda: list(_readers)))
+    measures = [partial(measured, name) for name in namespace_types.NAMES]
+    stand = stack.enter_context(PreparedProcess(_begin, *measures, lambda: list(readers)))
     crowds = {
         name: MetricGroup(partial(stand.call, which))
         for which, name in enumerate(namespace_types.NAMES)
@@ -90,8 +90,8 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
 
 # What follows is the state of the process that makes the crowds.
 _crowd: list[ProcessPool] = []
-_readers: dict[str, Callable[[], float]] = {"slabs": kernel_memory.slabs}
-_turns = dict.fromkeys(namespace_types.NAMES, 0)
+readers: dict[str, Callable[[], float]] = {"slabs": kernel_memory.slabs}
+turns = dict.fromkeys(namespace_types.NAMES, 0)
 
 
 def _begin() -> None:
@@ -100,9 +100,9 @@ def _begin() -> None:
     _crowd.append(ProcessPool(_FIRST + 4 * max(COUNTS.values())))
     charge = kernel_memory.charge()
     if charge is not None and _is_charged(charge):
-        _readers["charged"] = charge
+        readers["charged"] = charge
     if os.access("/proc/slabinfo", os.R_OK):
-        _readers["objects"] = kernel_memory.objects
+        readers["objects"] = kernel_memory.objects
 
 
 def _is_charged(charge: Callable[[], float]) -> bool:
@@ -114,11 +114,11 @@ def _is_charged(charge: Callable[[], float]) -> bool:
     return after > before
 
 
-def _measure(name: str) -> dict[str, Sample]:
+def measured(name: str) -> dict[str, Sample]:
     """Way of reading → a sample, in KiB for one namespace."""
-    crowd, count, turn = _crowd[0], COUNTS[name], _turns[name] % len(_CROWDS)
-    _turns[name] += 1
-    back = kernel_memory.MemoryBaseline(_readers.get("charged", kernel_memory.slabs))
+    crowd, count, turn = _crowd[0], COUNTS[name], turns[name] % len(_CROWDS)
+    turns[name] += 1
+    back = kernel_memory.MemoryBaseline(readers.get("charged", kernel_memory.slabs))
     grown = {}
     try:
         crowd.grow(_FIRST)
@@ -138,4 +138,4 @@ def _measure(name: str) -> dict[str, Sample]:
 
 def _read() -> dict[str, float]:
     kernel_memory.settle()
-    return {way: read() for way, read in _readers.items()}
+    return {way: read() for way, read in readers.items()}

@@ -53,24 +53,24 @@ def operations(stack: ExitStack) -> list[Operation]:
     found = []
     for number in MOUNTS:
         stand = stack.enter_context(
-            PreparedProcess(partial(_fill, number), _count, partial(in_child, _unshare))
+            PreparedProcess(partial(fill, number), mount_count, partial(in_child, _unshare))
         )
         mounts = stand.call(0)
         name = f"unshare with {mounts} mounts"
         found.append(Operation(name, partial(stand.call, 1), "unshare by mounts", mounts))
     for peers in PEERS:
-        stand = stack.enter_context(PreparedProcess(partial(_share, peers), *_CHANGES.values()))
-        for which, call in enumerate(_CHANGES):
+        stand = stack.enter_context(PreparedProcess(partial(share, peers), *CHANGES.values()))
+        for which, call in enumerate(CHANGES):
             name = f"{call}, {peers} peer{'s' * (peers > 1)}"
             found.append(Operation(name, partial(stand.call, which), f"{call} by peers", peers))
     return found
 
 
-_open: dict[str, int] = {}
+open_files: dict[str, int] = {}
 """Of a stand: the /proc/self it had before it left the machine's mounts, and its mountinfo."""
 
 
-def _leave() -> None:
+def leave_the_mounts() -> None:
     """Move to a mount namespace with a single mount, an empty tmpfs.
 
     An ordinary user may not unmount what was copied from the machine's namespace, one by one, for
@@ -82,23 +82,26 @@ def _leave() -> None:
         os.mkdir("old")
         syscalls.pivot_root(".", "old")
         os.chdir("/")
-        _open["self"] = os.open("/old/proc/self", os.O_PATH | os.O_CLOEXEC)
-        _open["mountinfo"] = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=_open["self"])
+        open_files["self"] = os.open("/old/proc/self", os.O_PATH | os.O_CLOEXEC)
+        at = open_files["self"]
+        open_files["mountinfo"] = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=at)
         syscalls.umount2("/old", syscalls.MNT_DETACH)
         os.rmdir("old")
 
 
-def _fill(number: int) -> None:
-    _leave()
+def fill(number: int) -> None:
+    """Make a table of so many mounts."""
+    leave_the_mounts()
     with step("mount bind"):
         for place in map(str, range(1, number)):
             os.mkdir(place)
             syscalls.mount(place, place, None, syscalls.MS_BIND)
 
 
-def _count() -> int:
-    os.lseek(_open["mountinfo"], 0, os.SEEK_SET)
-    with open(_open["mountinfo"], "rb", closefd=False) as file:
+def mount_count() -> int:
+    """How many mounts this process sees."""
+    os.lseek(open_files["mountinfo"], 0, os.SEEK_SET)
+    with open(open_files["mountinfo"], "rb", closefd=False) as file:
         return len(file.readlines())
 
 
@@ -107,12 +110,13 @@ def _unshare() -> Sample:
     return timed(libc.unshare, CloneFlag.NEWNS, name="unshare mnt")
 
 
-_kept: list[int] = []
+kept_fds: list[int] = []
 """Of a stand: the other mount namespaces in the peer group."""
 
 
-def _share(peers: int) -> None:
-    _leave()
+def share(peers: int) -> None:
+    """Make a shared mount with so many peers, each in a mount namespace of its own."""
+    leave_the_mounts()
     with step("mount bind"):
         for place in ("shared", "private"):
             os.makedirs(f"{place}/here")
@@ -122,7 +126,9 @@ def _share(peers: int) -> None:
         syscalls.mount(None, "shared", None, syscalls.MS_SHARED)
     with step("unshare mnt"):
         for _ in range(peers - 1):
-            _kept.append(os.open("ns/mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=_open["self"]))
+            kept_fds.append(
+                os.open("ns/mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=open_files["self"])
+            )
             syscalls.unshare(CloneFlag.NEWNS)
 
 
@@ -148,4 +154,4 @@ def _changing(which: int) -> Callable[[], Sample]:
     return sample
 
 
-_CHANGES = {call: _changing(which) for which, call in enumerate(("mount", "umount"))}
+CHANGES = {call: _changing(which) for which, call in enumerate(("mount", "umount"))}

@@ -137,8 +137,8 @@ class Client:
         self._piece = mmap.mmap(-1, PIECE)
         self._piece.write(b"." * PIECE)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._server = fork()
-        if self._server == 0:
+        self.server_pid = fork()
+        if self.server_pid == 0:
             try:
                 self._control.close()  # or it would not see the client end
                 for near, _ in pairs.values():
@@ -152,7 +152,7 @@ class Client:
             far.close()
         self._ends = {which: near for which, (near, _) in pairs.items()}
         measures = {"latency": self._latency, "throughput": self._throughput}
-        self._pairs = {
+        self.pairs = {
             (series, name): alternating(partial(measure, name), partial(measure, NOTHING))
             for series, measure in measures.items()
             for name in network_paths.PATHS
@@ -165,10 +165,10 @@ class Client:
     def sample(self, series: str, name: str) -> Sample:
         """One sample, of both processes on one core."""
         core = {_core()}
-        for pid in (0, self._server):
+        for pid in (0, self.server_pid):
             os.sched_setaffinity(pid, core)
         try:
-            return self._pairs[series, name]()
+            return self.pairs[series, name]()
         finally:
             os.sched_setaffinity(0, self._cores)
 

@@ -91,7 +91,7 @@ def nat() -> Path:
     The server has no route back to the client, nor does it need one.
     """
     path = _routed()
-    _enter(path.between)
+    enter_namespace(path.between)
     _do(["nft", "-f", "-"], _MASQUERADE)
     return path
 
@@ -125,9 +125,9 @@ def connected(
         options: level, name and value of socket options, set at both ends before there is a
             connection: it is then that TCP chooses its windows.
     """
-    _enter(path.far)
+    enter_namespace(path.far)
     with socket.socket() as listener:
-        _enter(path.near)
+        enter_namespace(path.near)
         client = socket.socket()
         for end in (listener, client):
             for option in options:
@@ -151,7 +151,8 @@ def _namespaces(count: int) -> list[int]:
     return found
 
 
-def _enter(namespace: int) -> None:
+def enter_namespace(namespace: int) -> None:
+    """Move to a network namespace, by a descriptor of it."""
     syscalls.setns(namespace, CloneFlag.NEWNET)
 
 
@@ -188,7 +189,7 @@ def _set(sysctl: str, value: str) -> None:
 
 
 def _ip(namespace: int, *lines: str) -> None:
-    _enter(namespace)
+    enter_namespace(namespace)
     _do(["ip", "-batch", "-"], "\n".join(lines))
 
 

@@ -57,7 +57,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     found: list[Operation | Unmet] = []
     for place, move in places.items():
         name = f"page, {place}"
-        stand = stack.enter_context(PreparedProcess(_map, _touch))
+        stand = stack.enter_context(PreparedProcess(map_pages, touch_pages))
         try:
             move(stand.pid)
         except OSError as error:
@@ -99,13 +99,15 @@ def _limit(stack: ExitStack, groups: LimitGroups, pid: int) -> None:
 _memory: list[mmap.mmap] = []
 
 
-def _map() -> None:
+def map_pages() -> None:
+    """Get the memory whose pages are touched, none of it used yet."""
     memory = mmap.mmap(-1, PAGES * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_NOHUGEPAGE)  # or it would be one page of 2 MiB
     _memory.append(memory)
 
 
-def _touch() -> Sample:
+def touch_pages() -> Sample:
+    """Touch each page once, in µs for one, and give them back."""
     memory, clock = _memory[0], time.perf_counter_ns
     start = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
     size = ctypes.c_size_t(len(memory))

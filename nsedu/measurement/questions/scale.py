@@ -64,7 +64,7 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     """Creation and both kinds of looks, at each of `LEVELS`."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     creations = [(name, level) for name, levels in LEVELS.items() for level in levels]
-    calls: list[Callable[[], object]] = [partial(_create, *creation) for creation in creations]
+    calls: list[Callable[[], object]] = [partial(create_at, *creation) for creation in creations]
     maker = stack.enter_context(PreparedProcess(_begin_to_make, *calls))
     found: list[Operation | Unmet] = []
     for which, (name, level) in enumerate(creations):
@@ -72,9 +72,13 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
         sample = partial(maker.call, which)
         found.append(_held(label, sample, f"create {name}", level, most))
     levels = LEVELS[_LOOKED_AT]
-    looks = [partial(look, level, name) for look in (_look, _deep_look) for level in levels
-             for name in (_LOOKED_AT, "")]  # fmt: skip
-    looker = stack.enter_context(PreparedProcess(_begin_to_look, *looks))
+    looks = [
+        partial(look, level, name)
+        for look in (plain_snapshot, deep_snapshot)
+        for level in levels
+        for name in (_LOOKED_AT, "")
+    ]
+    looker = stack.enter_context(PreparedProcess(begin_snapshots, *looks))
     turns: Iterator[Callable[[], float]] = (partial(looker.call, i) for i in range(len(looks)))
     samples = iter([alternating(own, null) for own, null in zip(turns, turns, strict=True)])
     for level in levels:
@@ -106,7 +110,7 @@ def _allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _hold(count: int, name: str, flags: int) -> list[int]:
+def hold(count: int, name: str, flags: int) -> list[int]:
     """Make namespaces one after the other, and hold each; of no flags, hold the same each time."""
     held: list[int] = []
     try:
@@ -126,7 +130,8 @@ def _let_go(held: list[int]) -> None:
         os.close(fd)
 
 
-def _create(name: str, level: int) -> Sample:
+def create_at(name: str, level: int) -> Sample:
+    """Make one more where so many are held, in µs."""
     flags = int(namespace_types.get(name).flag)
 
     def inside() -> Sample:
@@ -134,7 +139,7 @@ def _create(name: str, level: int) -> Sample:
         return timed(libc.unshare, flags, name=f"unshare {name}")
 
     back = kernel_memory.MemoryBaseline(kernel_memory.slabs)
-    held = _hold(level, name, flags)
+    held = hold(level, name, flags)
     try:
         return in_child(inside)
     finally:
@@ -146,7 +151,8 @@ def _create(name: str, level: int) -> Sample:
 _crowd: list[ProcessPool] = []  # the one of the process that looks
 
 
-def _begin_to_look() -> None:
+def begin_snapshots() -> None:
+    """Prepare the process that takes the snapshots."""
     _allow_descriptors()
     own_user_namespace()  # root, too, is to see nothing but this
     enter_pid_namespace("mnt")
@@ -157,24 +163,27 @@ def _begin_to_look() -> None:
     _crowd.append(ProcessPool(max(LEVELS[_LOOKED_AT])))
 
 
-def _look(level: int, name: str) -> float:
+def plain_snapshot(level: int, name: str) -> float:
+    """A plain snapshot with so many processes, in µs."""
     crowd = _crowd[0]
     try:
         crowd.grow(level, name)
-        return _second_look(deep=False)
+        return second_snapshot(deep=False)
     finally:
         crowd.end()
 
 
-def _deep_look(level: int, name: str) -> float:
-    held = _hold(level, _LOOKED_AT, int(namespace_types.get(name).flag) if name else 0)
+def deep_snapshot(level: int, name: str) -> float:
+    """A deep snapshot with so many descriptors, in µs."""
+    held = hold(level, _LOOKED_AT, int(namespace_types.get(name).flag) if name else 0)
     try:
-        return _second_look(deep=True)
+        return second_snapshot(deep=True)
     finally:
         _let_go(held)
 
 
-def _second_look(deep: bool) -> float:
+def second_snapshot(deep: bool) -> float:
+    """The second of two snapshots, in µs: the first one imports and compiles."""
     from nsedu.observe.snapshot import snapshot
 
     start = 0

@@ -71,7 +71,7 @@ as there are system calls."""
 # By number, so that no library does anything of its own: <asm/unistd.h>.
 _X86_64 = {"getpid": 39, "stat": 262, "fstat": 5, "openat": 257, "clock_gettime": 228, "pread": 17}
 _ARM64 = {"getpid": 172, "stat": 79, "fstat": 80, "openat": 56, "clock_gettime": 113, "pread": 67}
-_NUMBERS = {"x86_64": _X86_64, "aarch64": _ARM64}.get(MACHINE, {})  # stat is newfstatat there
+NUMBERS = {"x86_64": _X86_64, "aarch64": _ARM64}.get(MACHINE, {})  # stat is newfstatat there
 _AT_FDCWD = -100
 _MONOTONIC = 1
 
@@ -87,15 +87,16 @@ def operations(stack: contextlib.ExitStack) -> list[Operation | Unmet]:
     except NotImplementedError as unable:
         return [Unmet("every call", str(unable))]
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the first has most interrupts
-    by_id_map = _by_id_map(stack, loop)  # before the next steps, for newuidmap(1) works outside
-    in_child(_around)  # where it is told what was refused
-    _around()
+    # Before the next steps, for newuidmap(1) works outside.
+    by_id_map = compare_id_maps(stack, loop)
+    in_child(enter_tree)  # where it is told what was refused
+    enter_tree()
     return [
-        *_by_place(stack, loop), *_by_filter(stack, loop), *by_id_map, *_by_depth(stack, loop),
+        *compare_places(stack, loop), *_by_filter(stack, loop), *by_id_map, *_by_depth(stack, loop),
     ]  # fmt: skip
 
 
-def _around() -> None:
+def enter_tree() -> None:
     """Move to where the files are; what is outside and what is inside forks from here."""
     ensure_can_unshare()
     private_tmpfs.enter()
@@ -104,30 +105,32 @@ def _around() -> None:
             os.mkdir(top)
         for top in ("mounted", "plain"):
             os.chdir(f"{PLACE}/{top}")
-            os.makedirs(os.path.dirname(_path(DEEP)))
+            os.makedirs(os.path.dirname(path_of(DEEP)))
             for components in (1, DEEP):
-                os.close(os.open(_path(components), os.O_CREAT))
+                os.close(os.open(path_of(components), os.O_CREAT))
 
 
-def _path(components: int) -> bytes:
+def path_of(components: int) -> bytes:
+    """A path of so many components to the same file."""
     return b"d/" * (components - 1) + b"f"
 
 
-def _by_place(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+def compare_places(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+    """Each call outside, and in new namespaces of all types."""
     near, deep = "openat 1", f"openat {DEEP}"
     calls = {
         "getpid": _call(loop, "getpid"),
         "clock by vDSO": loop.sampler(libc.clock_gettime, _MONOTONIC, _INTO),
         "clock by system call": _call(loop, "clock_gettime", _MONOTONIC, _INTO),
-        "stat": _call(loop, "stat", _AT_FDCWD, _path(1), _INTO, 0, times=100),
-        near: _opening(loop, _path(1)),
-        deep: _opening(loop, _path(DEEP)),
+        "stat": _call(loop, "stat", _AT_FDCWD, path_of(1), _INTO, 0, times=100),
+        near: _opening(loop, path_of(1)),
+        deep: _opening(loop, path_of(DEEP)),
     }
     places: dict[str, Callable[[], None]] = {
         "outside": continue_in_child,
-        "inside": _inside,
-        "on overlayfs": partial(_inside, _layers),
-        f"through {DEEP} mounts": partial(_inside, _mounts),
+        "inside": fork_inside,
+        "on overlayfs": partial(fork_inside, work_in_layers),
+        f"through {DEEP} mounts": partial(fork_inside, work_in_mounts),
     }
     only = {"on overlayfs": near, f"through {DEEP} mounts": deep}
     stands = {place: _stand(stack, go, *calls.values()) for place, go in places.items()}
@@ -144,11 +147,11 @@ def _by_place(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet
 
 
 def _call(loop: Loop, name: str, *arguments: int | bytes, times: int = 200) -> Callable[[], Sample]:
-    return loop.sampler(libc.syscall, _NUMBERS[name], *arguments, times=times)
+    return loop.sampler(libc.syscall, NUMBERS[name], *arguments, times=times)
 
 
 def _opening(loop: Loop, path: bytes) -> Callable[[], Sample]:
-    arguments = _NUMBERS["openat"], _AT_FDCWD, path, os.O_RDONLY
+    arguments = NUMBERS["openat"], _AT_FDCWD, path, os.O_RDONLY
     return loop.sampler(libc.syscall, *arguments, then=libc.close, times=50)
 
 
@@ -167,7 +170,7 @@ def _row(stand: PreparedProcess | Refused, which: int, name: str, series: str) -
     return Operation(name, partial(stand.call, which), series, unit="ns")
 
 
-def _inside(then: Callable[[], None] | None = None) -> None:
+def fork_inside(then: Callable[[], None] | None = None) -> None:
     """Fork, and return in the child, which is in new namespaces of all types, its clocks ahead."""
     own = {"range": False, "lent": 0, "uid": os.geteuid(), "gid": os.getegid()}
     born = partial(first_process.clone, {"types": namespace_types.NAMES, "limits": None})
@@ -178,7 +181,7 @@ def _inside(then: Callable[[], None] | None = None) -> None:
         then()
 
 
-def _layers() -> None:
+def work_in_layers() -> None:
     """Work in an overlay file system of two layers; the files are in the lower one."""
     layers = f"lowerdir={PLACE}/plain,upperdir={PLACE}/upper,workdir={PLACE}/work,userxattr"
     with step("mount overlay"):
@@ -186,7 +189,7 @@ def _layers() -> None:
         os.chdir(f"{PLACE}/layers")
 
 
-def _mounts() -> None:
+def work_in_mounts() -> None:
     """Work where every component of the longer path is a mount point.
 
     These are other directories: one that is a mount point anywhere is looked up more slowly by all.
@@ -202,8 +205,8 @@ def _by_filter(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unme
     sampler = _call(loop, "getpid")
     ways: dict[str, Callable[[], None]] = {
         "no filter": continue_in_child,
-        f"a filter of {COMPARISONS} numbers": partial(_filtered, argument=False),
-        "one that asks for an argument": partial(_filtered, argument=True),
+        f"a filter of {COMPARISONS} numbers": partial(fork_filtered, argument=False),
+        "one that asks for an argument": partial(fork_filtered, argument=True),
     }
     return [
         _row(_stand(stack, go, sampler), 0, f"seccomp, {way}", "seccomp")
@@ -217,7 +220,7 @@ _ALLOW, _KILL = 0x7FFF0000, 0x80000000  # <linux/seccomp.h>
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 
 
-def _filtered(argument: bool) -> None:
+def fork_filtered(argument: bool) -> None:
     """Fork, and return in the child, under a filter that allows all but calls there are not.
 
     Args:
@@ -239,13 +242,14 @@ def _filtered(argument: bool) -> None:
         raise first_process.StepFailed("seccomp filter", ctypes.get_errno(), "prctl(2)")
 
 
-def _by_id_map(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+def compare_id_maps(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | Unmet]:
+    """A call that asks for an owner, with a short id map and with the longest."""
     file = os.memfd_create("file")
     stack.callback(os.close, file)
     sampler = _call(loop, "fstat", file, _INTO, times=100)
     long = f"fstat, id map of {LINES} lines"
     return [
-        _row(_stand(stack, partial(_with_map, lines), sampler), 0, name, "fstat")
+        _row(_stand(stack, partial(with_map, lines), sampler), 0, name, "fstat")
         for lines, name in ((1, "fstat, id map of 1 line"), (LINES, long))
     ]
 
@@ -265,7 +269,8 @@ def _mapped(born: Callable[[], int], write_maps: Callable[[int], None]) -> None:
         os._exit(1)
 
 
-def _with_map(lines: int) -> None:
+def with_map(lines: int) -> None:
+    """Move to a user namespace whose maps have so many lines."""
     with step("unshare user"):
         _mapped(partial(syscalls.clone, CloneFlag.NEWUSER), partial(_write_maps, lines))
 

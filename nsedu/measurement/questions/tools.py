@@ -60,15 +60,15 @@ def operations(stack: ExitStack) -> list[Operation | Unmet]:
     found: list[Operation | Unmet] = [_operation("Sandbox, all eight", _sandbox, _true)]
     stack.callback(agent_client.shutdown)
     lacking = {runtime.name: runtime.lacking() for runtime in RUNTIMES}
-    ensure_can_unshare = [runtime for runtime in RUNTIMES if not lacking[runtime.name]]
-    leaves = [name for runtime in ensure_can_unshare for name in runtime.leaves]
+    usable = [runtime for runtime in RUNTIMES if not lacking[runtime.name]]
+    leaves = [name for runtime in usable for name in runtime.leaves]
     stack.enter_context(isolation.without_new_groups(leaves))
-    for types in dict.fromkeys(runtime.room for runtime in ensure_can_unshare):
-        some = [runtime for runtime in ensure_can_unshare if runtime.room == types]
-        found += _in_room(stack, some, types) if types else map(_direct, some)
+    for types in dict.fromkeys(runtime.room for runtime in usable):
+        some = [runtime for runtime in usable if runtime.room == types]
+        found += in_sandbox(stack, some, types) if types else map(_direct, some)
     found += [Unmet(name, reason) for name, reason in lacking.items() if reason]
     try:
-        stack.enter_context(_image())
+        stack.enter_context(docker_image())
     except OSError as error:
         found.append(Unmet(DOCKER.name, str(error)))
     else:
@@ -107,21 +107,22 @@ def _direct(runtime: Runtime) -> Operation:
     return _operation(runtime.name, partial(programs.run, runtime.command([TRUE])), _true)
 
 
-def _in_room(
-    stack: ExitStack, ensure_can_unshare: list[Runtime], types: tuple[str, ...]
+def in_sandbox(
+    stack: ExitStack, usable: list[Runtime], types: tuple[str, ...]
 ) -> list[Operation] | list[Unmet]:
-    words = [*(runtime.command([TRUE]) for runtime in ensure_can_unshare), [TRUE]]
+    """The runtimes that must be started inside a sandbox of these types, each with its null."""
+    words = [*(runtime.command([TRUE]) for runtime in usable), [TRUE]]
     enter = partial(isolation.enter, types)
     try:
         stand = stack.enter_context(
             PreparedProcess(enter, *(partial(isolation.run, each) for each in words))
         )
     except Refused as refused:
-        return [Unmet(runtime.name, refused.message) for runtime in ensure_can_unshare]
-    true = partial(_ask, stand, len(ensure_can_unshare))
+        return [Unmet(runtime.name, refused.message) for runtime in usable]
+    true = partial(_ask, stand, len(usable))
     return [
         _operation(runtime.name, partial(_ask, stand, which), true)
-        for which, runtime in enumerate(ensure_can_unshare)
+        for which, runtime in enumerate(usable)
     ]
 
 
@@ -133,7 +134,7 @@ def _ask(stand: PreparedProcess, which: int) -> float:
 
 
 @contextlib.contextmanager
-def _image() -> Iterator[None]:
+def docker_image() -> Iterator[None]:
     """Docker's image with the same root file system; gone afterwards, however this process ends.
 
     Raises:

@@ -120,7 +120,7 @@ def boot(words: list[str], seconds: float) -> float:
     """
     read, write = os.pipe()
     begun = time.perf_counter_ns()
-    pid = _start([*words, "-serial", "stdio"], write)
+    pid = start([*words, "-serial", "stdio"], write)
     try:
         os.close(write)
         said = _read_until(read, FIRST_LINE.encode(), seconds)
@@ -145,7 +145,7 @@ def stopped(words: list[str]) -> float:
         return programs.run([*words, "-S", "-monitor", "stdio"], orders.fileno())
 
 
-def _start(words: list[str], output: int) -> int:
+def start(words: list[str], output: int) -> int:
     """Start a program that ends with this process, even if that is killed; returns its pid."""
     pid = fork()
     if pid == 0:

@@ -258,13 +258,13 @@ class PreparedProcess:
     """
 
     def __init__(self, prepare: Callable[[], object], *functions: Callable[[], Any]) -> None:
-        down, self._orders = os.pipe()
+        down, self.orders = os.pipe()
         answers, up = os.pipe()
         self._answers = open(answers, "rb")  # noqa: SIM115
         self.pid = fork()
         if self.pid == 0:
             try:
-                _leave_others(self._orders, answers)
+                _leave_others(self.orders, answers)
                 die_with_parent()
                 os.write(up, _answer(lambda: prepare() and None))
                 die_with_parent()
@@ -274,7 +274,7 @@ class PreparedProcess:
                 os._exit(0)
         os.close(down)
         os.close(up)
-        _orders.add(self._orders)
+        orders.add(self.orders)
         try:
             self._hear()
         except BaseException:
@@ -288,7 +288,7 @@ class PreparedProcess:
             Refused, Died, RuntimeError: as for making one.
         """
         try:
-            os.write(self._orders, bytes([which]))
+            os.write(self.orders, bytes([which]))
         except BrokenPipeError:
             raise Died("the process that was measured has died without a word.") from None
         return self._hear()
@@ -301,8 +301,8 @@ class PreparedProcess:
 
     def close(self) -> None:
         """End it and wait until it has ended."""
-        _orders.discard(self._orders)
-        os.close(self._orders)
+        orders.discard(self.orders)
+        os.close(self.orders)
         self._answers.close()
         bounded_waits.reap(self.pid, bounded_waits.KILLED)
 
@@ -313,10 +313,10 @@ class PreparedProcess:
         self.close()
 
 
-_orders: set[int] = set()
+orders: set[int] = set()
 """The pipes by which this process keeps its stands alive: a new one must not hold the others'."""
 
 
 def _leave_others(*own: int) -> None:
-    for fd in (*_orders, *own):
+    for fd in (*orders, *own):
         os.close(fd)

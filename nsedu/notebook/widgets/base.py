@@ -47,7 +47,7 @@ class Live(anywidget.AnyWidget):
         super().__init__(**traits)
         receive_while_cell_runs(self)
         self._views: set[str] = set()
-        self.on_msg(self._receive)
+        self.on_msg(self.receive)
 
     def look(self) -> None:
         """Look at the kernel, and set traits accordingly; called in the beat's thread."""
@@ -68,7 +68,8 @@ class Live(anywidget.AnyWidget):
         """Whether looking is of use, besides being seen."""
         return True
 
-    def _receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+    def receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        """What the browser says: that a view came into sight or left it, or what a card is for."""
         if "visible" not in content:
             self.message(content)
             return

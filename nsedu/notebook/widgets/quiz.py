@@ -45,13 +45,14 @@ class QuizWidget(anywidget.AnyWidget):
         ]
         super().__init__(label=name, questions=shown, **self._blank())
         receive_while_cell_runs(self)
-        self.on_msg(self._receive)
+        self.on_msg(self.receive)
 
     def _blank(self) -> dict[str, list[Any]]:
         count = len(self._all)
         return {"tried": [[]] * count, "said": [[]] * count, "right": [False] * count}
 
-    def _receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+    def receive(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
+        """An answer that was clicked, or the wish to begin again."""
         with self._lock, self.hold_sync():
             if content.get("press") == "again":
                 self.score = ""

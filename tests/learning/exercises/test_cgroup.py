@@ -239,7 +239,7 @@ def ten(box: Sandbox) -> int:
 @pytest.mark.needs("cgroup-write")
 @pytest.mark.parametrize("tight", [0, 1], ids=["the outer one", "the inner one"])
 def test_where_there_is_no_room_ten_are_refused_until_the_full_group_is_widened(tight: int) -> None:
-    with diagnosis.begun("cgroup-7", lambda: cgroup._full(tight)) as (box, outer):
+    with diagnosis.begun("cgroup-7", lambda: cgroup.full(tight)) as (box, outer):
         assert ten(box) == errno.EAGAIN
         assert not judge("cgroup-7").solved
         wide, full = ((box, outer), (outer, box))[tight]

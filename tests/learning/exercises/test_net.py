@@ -172,7 +172,7 @@ def test_what_ip_netns_has_made_in_the_notebooks_own_mount_namespace_counts_when
     if addresses:
         assert said.startswith("✔ net-2: a cable between two network namespaces")
     else:
-        assert said == f"… net-2: {net._NOBODY}"  # they may be another's
+        assert said == f"… net-2: {net.NOBODY}"  # they may be another's
 
 
 Fault = Callable[..., None]
@@ -181,31 +181,31 @@ Boxes = tuple[Sandbox, ...]
 
 def broken(id: str, fault: Fault) -> AbstractContextManager[Boxes]:
     """The sandboxes of an exercise, with this fault."""
-    return diagnosis.begun(id, lambda: net._BREAK[id](fault))
+    return diagnosis.begun(id, lambda: net.BREAK[id](fault))
 
 
 FAULTS = [
-    *(("net-4", fault) for fault in net._CABLE_FAULTS),
-    *(("net-5", fault) for fault in net._ROUTER_FAULTS),
-    *(("net-6", fault) for fault in net._IPV6_FAULTS),
+    *(("net-4", fault) for fault in net.CABLE_FAULTS),
+    *(("net-5", fault) for fault in net.ROUTER_FAULTS),
+    *(("net-6", fault) for fault in net.IPV6_FAULTS),
 ]
 MENDED = {  # what a learner would do who has found the fault, and nothing else
-    net._switch_off: ("east", "ip link set eth0 up"),
-    net._other_network: ("west", "ip address add 10.7.0.1/24 dev eth0"),
-    net._dead_end: ("west", "ip route del unreachable 10.7.0.2"),
-    net._taken: ("west", "ip address del 10.7.0.2/32 dev lo"),
-    net._no_passing_on: ("router", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
-    net._no_way_back: ("east", "ip route add default via 10.8.0.254"),
-    net._no_way_there: ("west", "ip route add 10.8.0.0/24 via 10.7.0.254"),
-    net._wrong_gateway: ("west", "ip route replace default via 10.7.0.254"),
-    net._hole: ("router", "ip route del blackhole 10.8.0.2"),
-    net._no_ipv6: (
+    net.switch_off: ("east", "ip link set eth0 up"),
+    net.other_network: ("west", "ip address add 10.7.0.1/24 dev eth0"),
+    net.dead_end: ("west", "ip route del unreachable 10.7.0.2"),
+    net.taken: ("west", "ip address del 10.7.0.2/32 dev lo"),
+    net.no_passing_on: ("router", "echo 1 > /proc/sys/net/ipv4/ip_forward"),
+    net.no_way_back: ("east", "ip route add default via 10.8.0.254"),
+    net.no_way_there: ("west", "ip route add 10.8.0.0/24 via 10.7.0.254"),
+    net.wrong_gateway: ("west", "ip route replace default via 10.7.0.254"),
+    net.hole: ("router", "ip route del blackhole 10.8.0.2"),
+    net.no_ipv6: (
         "east",
         "echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6;"
         " ip address add fd00:7::2/64 dev eth0 nodad",
     ),
-    net._narrow: ("west", "ip -6 route add fd00:7::/64 dev eth0"),
-    net._taken6: ("west", "ip address del fd00:7::2/128 dev lo"),
+    net.too_narrow: ("west", "ip -6 route add fd00:7::/64 dev eth0"),
+    net.taken6: ("west", "ip address del fd00:7::2/128 dev lo"),
 }
 every_fault = pytest.mark.parametrize(
     ("id", "fault"), FAULTS, ids=[f"{id} {fault.__name__.strip('_')}" for id, fault in FAULTS]
@@ -246,7 +246,7 @@ def test_another_fault_mended_leaves_it_broken(id: str, fault: Fault) -> None:
             by_name(boxes)[name].run(command, check=False)
         mended = judge(id).solved
         # A route or an address that is added may lead round a wrong one; nothing else does.
-        assert not mended or fault in (net._wrong_gateway, net._no_way_there), judge(id)
+        assert not mended or fault in (net.wrong_gateway, net.no_way_there), judge(id)
 
 
 @pytest.mark.needs("veth", "nested")
@@ -254,7 +254,7 @@ def test_another_fault_mended_leaves_it_broken(id: str, fault: Fault) -> None:
 def test_a_cable_laid_anew_mends_it(id: str) -> None:
     far = {"net-4": "10.7.0.2/24", "net-5": "10.8.0.2/24", "net-6": "fd00:7::2/64"}[id]
     near = {"net-4": "10.7.0.1/24", "net-5": "10.8.0.1/24", "net-6": "fd00:7::1/64"}[id]
-    fault = {"net-4": net._switch_off, "net-5": net._hole, "net-6": net._no_ipv6}[id]
+    fault = {"net-4": net.switch_off, "net-5": net.hole, "net-6": net.no_ipv6}[id]
     with broken(id, fault) as boxes:
         names = by_name(boxes)
         nsedu.cable((names["west"], "new", near), (names["east"], "eth0", far))
@@ -267,7 +267,7 @@ def test_whatever_else_answers_to_the_address_is_not_east() -> None:
         servers = [socket.create_server(("10.7.0.2", port)) for port in range(32768, 33768)]
         assert servers
 
-    with broken("net-4", net._taken) as boxes:
+    with broken("net-4", net.taken) as boxes:
         boxes[0].call(listen)
         verdict = judge("net-4")
     assert verdict.found == "found that 10.7.0.2 answers west, but it is not east that does."
@@ -277,10 +277,10 @@ def test_whatever_else_answers_to_the_address_is_not_east() -> None:
 @pytest.mark.parametrize("id", ["net-4", "net-5", "net-6"])
 def test_what_is_broken_or_mended_solves_no_other_exercise(id: str) -> None:
     with standing(id) as boxes:
-        net._MEND[id](*boxes)
+        net.MEND[id](*boxes)
         assert judge(id).solved
         for other in ("net-1", "net-2", "net-3"):
-            assert judge(other).found == net._NOBODY
+            assert judge(other).found == net.NOBODY
 
 
 @pytest.mark.needs("veth", "nested")

@@ -32,7 +32,7 @@ class Asked:
         return self.told[-1] if self.told else {}
 
     def see(self, visible: bool) -> None:
-        self.widget._receive(self.widget, {"view": "v", "visible": visible}, [])
+        self.widget.receive(self.widget, {"view": "v", "visible": visible}, [])
 
 
 @pytest.fixture

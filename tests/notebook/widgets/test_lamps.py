@@ -28,7 +28,7 @@ WRONG = Verdict("uts-1", False, "found something else.")
 @pytest.fixture(autouse=True)
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(progress_store, "_kept", {})
+    monkeypatch.setattr(progress_store, "memory", {})
     monkeypatch.setattr(cards, "_cards", {})
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))  # others work on this machine, too
     yield
@@ -46,11 +46,11 @@ def card(check: Callable[[World], Verdict], id: str = "uts-1") -> ExerciseWidget
 
 def seen(widget: ExerciseWidget, visible: bool = True) -> None:
     """What the browser says when the card comes into sight or leaves it."""
-    widget._receive(widget, {"view": "v", "visible": visible}, [])
+    widget.receive(widget, {"view": "v", "visible": visible}, [])
 
 
 def press(widget: ExerciseWidget, button: str) -> None:
-    widget._receive(widget, {"press": button}, [])
+    widget.receive(widget, {"press": button}, [])
 
 
 def test_a_card_that_is_seen_is_judged_until_it_is_solved() -> None:
