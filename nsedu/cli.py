@@ -78,7 +78,7 @@ def _show(table: Table) -> None:
 
     drawn = Drawn(*table.columns)
     for row in table.rows:
-        drawn.add_row(*map(Text, row))  # which has no markup: what stands in brackets is a word
+        drawn.add_row(*map(Text, row))  # which has no markup: square brackets are text
     Console().print(drawn)
 
 

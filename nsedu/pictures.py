@@ -416,7 +416,7 @@ def eyes(
         owner: the path of a file, as this notebook reaches it: the user id that owns it.
         mount: a path from the root: what is mounted there.
         clock: "realtime", "monotonic" or "boottime": how far it is ahead of this notebook's.
-        port: a TCP port, 1 to 65535: whether somebody listens.
+        port: a TCP port, 1 to 65535: whether a server listens.
 
     Raises:
         TypeError: none of the things is named, or more than one, or a wrong kind of value.

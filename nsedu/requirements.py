@@ -160,7 +160,7 @@ _NOTHING = "nothing: a cell that needs it ends in one sentence"
 def _split(reason: str) -> tuple[str, str]:
     """Why something cannot be had, and what to install where that helps."""
     note, told, package = reason.partition(": apt install ")
-    if told:  # whoever lacks it has named the package
+    if told:  # the text names the package already
         return f"{note}.", f"apt install {package.removesuffix('.')}"
     if "not installed" not in reason:
         return reason, ""

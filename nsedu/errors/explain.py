@@ -1,6 +1,6 @@
 """From a refusal to its reason: (step, errno, facts about this machine) → cause, evidence, remedy.
 
-The kernel answers with one number.  Which of its many rules stood behind it can be found out from
+The kernel answers with one number.  Which of its many rules that was can be found out from
 what /proc says about the process that was refused (`facts`).  Sources: the ERRORS sections of
 unshare(2), clone(2), setns(2), mount(2); user_namespaces(7); namespaces(7) for the limits.
 """

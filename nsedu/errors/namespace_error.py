@@ -74,14 +74,14 @@ def no_files(step: str, number: int) -> NamespaceError:
 
 
 def no_proc() -> NamespaceError:
-    """The error of whoever wants to look where no /proc is mounted."""
+    """The error of reading where no /proc is mounted."""
     rule = "processes and their namespaces are read from /proc, and it is not mounted"
     reason = Reason(rule, "", "mount one: mount -t proc proc /proc")
     return NamespaceError("look at processes", _errno.ENOENT, "lstat /proc/self", reason)
 
 
 def another_proc() -> NamespaceError:
-    """The error of whoever names a process by a number, where /proc calls it by another."""
+    """The error of naming a process by a number where /proc has another one for it."""
     try:
         called = f"which calls it {os.readlink('/proc/self')}"
     except OSError:

@@ -33,7 +33,7 @@ def reap(pid: int, seconds: float, group: bool = False) -> int:
         group: whether to kill its whole process group, which it leads.
 
     Returns:
-        Its wait status; that of SIGKILL also where somebody else has reaped it.
+        Its wait status; that of SIGKILL also where another part of the program has reaped it.
 
     Raises:
         TimeoutError: it did not end although it was killed.

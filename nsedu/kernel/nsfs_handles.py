@@ -2,7 +2,7 @@
 
 An open descriptor pins a namespace and an inode number may be given out again; a handle does
 neither.  The calls are those of open_by_handle_at(2); what a handle of nsfs holds, struct
-nsfs_file_handle, stands in <linux/nsfs.h>.
+nsfs_file_handle, is defined in <linux/nsfs.h>.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""On which TCP ports somebody listens in the caller's own network namespace.
+"""The TCP ports with a server in the caller's own network namespace.
 
 Sources: sock_diag(7), <linux/inet_diag.h>.  /proc/net/tcp says it, too, but the kernel then goes
 through all connections of the machine, which takes milliseconds.

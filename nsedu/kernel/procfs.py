@@ -1,6 +1,6 @@
 """Reading processes from /proc: quickly, and without being fooled by what a process calls itself.
 
-A process may end at any moment; whoever calls these functions meets that as FileNotFoundError
+A process may end at any moment; callers of these functions see that as FileNotFoundError
 (ENOENT, looking a name up) or ProcessLookupError (ESRCH, reading an open file).
 """
 
@@ -19,12 +19,12 @@ PF_KTHREAD, PF_EXITING = 0x00200000, 0x4  # <linux/sched.h>: field 9 of /proc/PI
 def parse_stat(stat: bytes) -> tuple[str, int, int, int, bytes, bool]:
     """Parse the content of /proc/PID/stat (proc_pid_stat(5)).
 
-    The name stands in brackets and may contain anything, brackets and newlines too; but only
+    The name is in brackets and may contain anything, brackets and newlines too; but only
     numbers follow it, so the last closing bracket is the right one.
 
     Returns:
         The kernel's short name, the parent's pid, the flags (`PF_KTHREAD` marks a kernel thread),
-        the number of threads, the start time (clock ticks after boot, as it stands there), and
+        the number of threads, the start time (clock ticks after boot, as written there), and
         whether it is a zombie: all of it has ended, and its parent has yet to reap it.
     """
     head, _, tail = stat.rpartition(b") ")
@@ -91,8 +91,8 @@ def pid_of(pidfd: int, proc: int | None = None) -> int:
 def own_pid() -> int | None:
     """This process's pid, as /proc here calls it: None if it does not show this process.
 
-    A /proc shows the pid namespace of whoever mounted it (pid_namespaces(7), "/proc and PID
-    namespaces"), which after a bare ``unshare --pid --fork`` is another one.
+    A /proc shows the pid namespace of the process that mounted it (pid_namespaces(7), "/proc and
+    PID namespaces"), which after a bare ``unshare --pid --fork`` is another one.
 
     Raises:
         FileNotFoundError: no /proc is mounted.

@@ -30,7 +30,7 @@ class Solved:
 
     Attributes:
         solved: when for the first time: ISO 8601, UTC, to the second.
-        seconds: how long that took since it was shown; None if nobody took the time.
+        seconds: how long that took since it was shown; None if the time was not taken.
         hints: how many of its hints had been asked for.
     """
 

@@ -28,7 +28,7 @@ def slabs(type: str = "net", count: int = 100) -> Table:
 
     Raises:
         ValueError: there is no such type, or the count is out of bounds.
-        PermissionError: this is not root; nobody else may read /proc/slabinfo.
+        PermissionError: this is not root; only root may read /proc/slabinfo.
         NamespaceError: the namespaces cannot be made.
     """
     namespace_types.get(type)
@@ -40,7 +40,7 @@ def slabs(type: str = "net", count: int = 100) -> Table:
         )
     from nsedu.measurement.sampler.process_pool import growth
 
-    # With the sandbox a crowd ends, however it does; it is root's own, to read root's file.
+    # The processes end with the sandbox, however it ends; it is root's own, to read root's file.
     with Sandbox("pid", name="slabs", user=False) as box:
         grown = box.call(growth, type, count)
     rows = sorted(grown, key=lambda row: -row[1] * row[2])

@@ -167,7 +167,7 @@ def _reach(each: NDArray) -> float:
     """How far from the mean of these the true one may be, with 95 % certainty."""
     freedom = len(each) - 1
     quantile = _T[freedom - 1] if freedom <= len(_T) else 1.96 + 2.7 / freedom
-    wider = math.sqrt((1 + ALIKE) / (1 - ALIKE))  # as if there were so many fewer of them
+    wider = math.sqrt((1 + ALIKE) / (1 - ALIKE))  # as if there were fewer of them by that factor
     return quantile * wider * float(each.std(ddof=1)) / math.sqrt(len(each))
 
 

@@ -37,7 +37,7 @@ class Limits(NamedTuple):
     throttled: int | None = None
 
 
-# Where each number stands: files, and the key of its line; version 2 first.
+# Where each number is found: files, and the key of its line; version 2 first.
 _FILES = {
     "pids_max": ("pids.max", ""),
     "pids_now": ("pids.current", ""),

@@ -1,8 +1,8 @@
 """The view of control groups: in which groups processes are, and what each sees of that itself.
 
-A cgroup namespace has a root in every hierarchy, and nobody outside can read it.  But the path of a
-group is told relative to the root of whoever reads it (cgroup_namespaces(7)), so a look from inside
-and one from outside together give the root away.
+A cgroup namespace has a root in every hierarchy, which cannot be read from outside.  But the path
+of a group is told relative to the root of the reading process (cgroup_namespaces(7)), so a look
+from inside and one from outside together give the root away.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Member(NamedTuple):
         pid: as the reader sees it.
         ns: inode number of its cgroup namespace, None where that may not be read.
         outside: its groups as the reader reads them.
-        inside: the same as read from within its own cgroup namespace; None if nobody got in.
+        inside: the same as read from within its own cgroup namespace; None if it could not be
+            entered.
     """
 
     name: str
@@ -213,7 +214,7 @@ def counters(who: object) -> Limits:
 def directories(who: object) -> dict[str, Path]:
     """Where the groups of a process are in the file system: controller → directory.
 
-    Under "" stands its group of version 2, whatever controllers that has.
+    Under "" is its group of version 2, whatever controllers that has.
 
     Args:
         who: a sandbox, a process or a pid.
@@ -267,7 +268,7 @@ def _makers(
 
 
 def _read_inside(pids: list[int]) -> dict[int, Paths] | None:
-    """What is read of each from within the cgroup namespace of these; None if nobody gets in."""
+    """What is read of each from within the cgroup namespace of these; None if it was refused."""
     for pid in pids:
         (found,) = questions.answers([pid], "cgroup", "groups", pids)
         if "value" in found:

@@ -53,7 +53,8 @@ def read_clocks(places: Iterable[Place]) -> list[TimeNamespace]:
     """The time namespaces of these processes, in their order; the reader's own comes first if met.
 
     The file tells of the namespace in which a process's *children* will be born.  That is the
-    process's own as a rule, and otherwise the own one's offsets are taken from somebody else in it.
+    process's own as a rule, and otherwise the own one's offsets are taken from another process in
+    it.
 
     Args:
         places: the processes; one that has ended meanwhile is left out.

@@ -1,4 +1,4 @@
-"""One small process that enters other namespaces and asks the kernel there, for whoever looks.
+"""One small process that enters other namespaces and asks the kernel there, for every reader.
 
 What uname(2), connect(2) or a read of /proc/PID/cgroup say depends on the namespaces of who calls,
 and a process with threads may not enter others' (setns(2)).  Hence this helper: it starts when it
@@ -113,7 +113,7 @@ class Helper:
     def _send(self, request: bytes, fds: list[int]) -> None:
         try:
             self._send_all(request, fds)
-        except (BrokenPipeError, ConnectionError):  # somebody has killed it
+        except (BrokenPipeError, ConnectionError):  # it was killed
             self._end()
             self._send_all(request, fds)
 
@@ -169,7 +169,7 @@ class Helper:
 
 helper, netlink_helper = Helper(), Helper(longest=64 << 20)
 """Those of this process. The second imports pyroute2, which would make each fork of the first slow,
-and a namespace full of routes holds up nobody but who asks for routes."""
+and a namespace full of routes holds up only those who ask for routes."""
 
 for _one in (helper, netlink_helper):
     os.register_at_fork(after_in_child=_one._after_fork)

@@ -5,7 +5,7 @@ twentieth of a core.  But to list /proc costs 1 µs for each, and tells who has 
 gone; only what a process does to itself (unshare, setns, exec) must be asked for one by one.  So
 the known ones are read again in turn, as many as a budget of time allows, those of interest first.
 
-Nobody is taken for somebody else: the directory of another process has another inode number, and
+No process is taken for another one: the directory of another process has another inode number, and
 its stat file another start time.
 """
 
@@ -30,7 +30,7 @@ from nsedu.sandbox.process_labels import unseen
 BUDGET = 0.03
 """Seconds of a look for reading again what is known: some 500 processes, two or three at least."""
 BURST = 0.12
-"""Seconds of a look for what is new; the rest of a crowd waits for the next one."""
+"""Seconds of a look for what is new; what is left waits for the next one."""
 _CHUNK = 32
 
 
@@ -105,7 +105,7 @@ class Watch:
         return self._last
 
     def _scope(self, listed: dict[int, int], fresh: set[int], gone: set[int]) -> set[int]:
-        """Who is in scope now, by everybody's word for their parent."""
+        """The processes in scope now, by what each says of its parent."""
         for pid in gone:
             self._parents.pop(pid, None)
         if self.scope == "machine":

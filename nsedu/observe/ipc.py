@@ -64,7 +64,7 @@ class IpcLook(NamedTuple):
     Attributes:
         namespaces: in the order in which the places come.
         unread: names of places of which not even the namespace could be read.
-        reader: the uid of whoever looked.
+        reader: the uid of the reading process.
     """
 
     namespaces: tuple[IpcNamespace, ...]

@@ -1,9 +1,9 @@
 """Go into IPC namespaces and read what is in them.
 
-The files of /proc/sysvipc show the IPC namespace of whoever opens them, and a mounted mqueue file
-system that of whoever mounted it (ipc_namespaces(7)), so the look must happen inside, by a fork of
-`nsedu.observe.helper`.  Going there needs CAP_SYS_ADMIN in the user namespace that owns the IPC
-namespace (setns(2)), which an ordinary user has only by entering that first.
+The files of /proc/sysvipc show the IPC namespace of the process that opens them, and a mounted
+mqueue file system that of the process that mounted it (ipc_namespaces(7)), so the look must happen
+inside, by a fork of `nsedu.observe.helper`.  Going there needs CAP_SYS_ADMIN in the user namespace
+that owns the IPC namespace (setns(2)), which an ordinary user has only by entering that first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nsedu.kernel.procfs import read
 from nsedu.observe.helper import enter, helper, in_fork
 
 TABLES = ("shm", "sem", "msg")
-_MOUNT_POINT = "/proc"  # it is there, and not needed any more; nobody else sees the mount
+_MOUNT_POINT = "/proc"  # it is there, and not needed any more; no other process sees the mount
 
 
 def reports(members: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:

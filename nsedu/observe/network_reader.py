@@ -1,9 +1,9 @@
 """Read network namespaces by netlink, in a process of its own that goes into each of them.
 
 Which links there are is asked of the kernel by a socket, and a socket belongs to the network
-namespace that it was made in (network_namespaces(7)): so somebody has to go there.  This process
-imports pyroute2 once, and then forks for each namespace, for whoever has entered the owning user
-namespace of one can enter no other.
+namespace that it was made in (network_namespaces(7)): so a process has to go there.  This process
+imports pyroute2 once, and then forks for each namespace, since a process that has entered the
+owning user namespace of one can enter no other.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ def _link(
 
 
 def _connected(network: Network) -> Network:
-    """The looker's own namespace has links of the machine's, which are nobody's business here."""
+    """The looker's own namespace has links of the machine's, which are irrelevant here."""
     if not network.own:
         return network
     leading = {

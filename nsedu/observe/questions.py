@@ -40,7 +40,7 @@ def answers(
             where that gives the right.
         question: "name" (of the host), "clock", "owner" (of an open file), "user",
             "limits" (on user namespaces: inode number and limit of those around the process, the
-            outermost first, its own last), "listening" (the TCP ports on which somebody does),
+            outermost first, its own last), "listening" (the TCP ports with a server),
             "connect" (0, or the errno of connect(2)), or "groups" (the text of /proc/PID/cgroup by
             pid).
         subject: the clock's number; the uid, as the caller sees it; the TCP port of 127.0.0.1; the

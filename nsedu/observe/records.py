@@ -44,7 +44,7 @@ class Namespace:
         parent: inode number of the parent (pid and user types), None where there is none to see.
         owner: inode number of the owning user namespace, None where it cannot be seen.  For a user
             namespace the owner is its parent.
-        uid: uid of whoever created the owning user namespace (or, for a user namespace, of its
+        uid: uid of the user who created the owning user namespace (or, for a user namespace, of its
             creator), as the reader sees it; None where it cannot be seen.
         members: pids of the processes in it, ascending, as the reader sees them.
         pins: everything found that keeps it alive.
@@ -280,7 +280,7 @@ def _namespace(data: dict[str, Any]) -> Namespace:
 
 def _of(kind: Any, value: Any) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"{value!r} is not what stands there")
+        raise TypeError(f"{value!r} is not what is expected there")
     return value
 
 

@@ -17,7 +17,7 @@ MAY_NOT = "threads and open files of a process that the reader may not inspect"
 
 _LISTABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
-# Where each kind of socket is listed in /proc/PID/net, and in which column its inode number stands.
+# Where each kind of socket is listed in /proc/PID/net, and in which column its inode number is.
 _SOCKET_LISTS = {"unix": 6, "tcp": 9, "tcp6": 9, "udp": 9, "udp6": 9, "raw": 9, "raw6": 9,
                  "netlink": 9, "packet": 8}  # fmt: skip
 
@@ -157,7 +157,7 @@ class _Sockets:
             if error.errno in (errno.EBADF, errno.ESRCH):  # closed or gone meanwhile
                 return None
             # Not permitted: not to touch that process, or not to ask about a namespace that another
-            # user owns. But whoever is in a network namespace may read what sockets it has.
+            # user owns. But a process in a network namespace may read what sockets it has.
             listed = self._listed_in(process.links.get("net"), text[8:-1].encode())
             if listed is None:
                 self.graph.count_unreadable(
@@ -170,7 +170,7 @@ class _Sockets:
                     os.close(fd)
 
     def _listed_in(self, own: int | None, inode: bytes) -> int | None:
-        """The network namespace in whose lists a socket stands: its process's own, or another."""
+        """The network namespace in whose lists a socket is: its process's own, or another."""
         for ns in sorted(self.nets, key=lambda ns: ns != own):
             if inode in self._list(ns):
                 return ns

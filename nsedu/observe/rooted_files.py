@@ -2,7 +2,7 @@
 
 A process that mounts what it likes can show any file under any name.  So each file is reached from
 the process's root directory by descriptors, without following a link (openat2(2)), and statx(2)
-tells in which mount it lies: that one's type stands in the kernel's own table, /proc/PID/mountinfo.
+tells in which mount it lies: that one's type is in the kernel's own table, /proc/PID/mountinfo.
 It happens in a fork of `nsedu.observe.helper`, for a file system of a hostile process may never
 answer.
 """

@@ -20,7 +20,7 @@ from nsedu.suggestions import nearest
 __all__ = ["looking", "roles", "snapshot"]
 
 looking = threading.RLock()
-"""Held by whoever looks.  What one look sends into a sandbox is not for another thread to see."""
+"""Held during a snapshot.  What one sends into a sandbox is not for another thread to see."""
 
 os.register_at_fork(after_in_child=looking._at_fork_reinit)  # type: ignore[attr-defined]
 
@@ -95,7 +95,7 @@ def _look(scope: str | int, deep: bool) -> Snapshot:
 
 @contextlib.contextmanager
 def without_collecting() -> Iterator[None]:
-    """Collect no garbage meanwhile: amid so many new records there would be nothing to free."""
+    """Collect no garbage meanwhile: amid that many new records there would be nothing to free."""
     collecting = gc.isenabled()
     gc.disable()
     try:

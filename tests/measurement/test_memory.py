@@ -111,7 +111,7 @@ def test_what_the_processes_take_is_taken_off_whoever_goes_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     crowd = Counted()
-    monkeypatch.setattr(memory, "_crowd", [crowd])
+    monkeypatch.setattr(memory, "pools", [crowd])
     monkeypatch.setattr(memory, "readers", {"charged": lambda: crowd.taken})
     monkeypatch.setattr(memory, "turns", {"uts": 0})
     for place in (1, 0, 2):

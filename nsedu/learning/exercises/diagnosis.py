@@ -85,7 +85,7 @@ def said(id: str) -> object:
 
 
 def choices(id: str, among: Collection[str], count: int) -> list[frozenset[str]]:
-    """What was answered since the exercise was made, as far as it names so many of some things.
+    """What was answered since the exercise was made, as far as it names this number of things.
 
     Where the first answer alone is to count, or guessing would lead there in the end, a check takes
     the first of these.

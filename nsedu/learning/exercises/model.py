@@ -253,7 +253,7 @@ def _stray(exercise: Exercise, here: World) -> str:
     if here.seen.scope == "machine":
         return ""
     wide = world(1)
-    adopters, pid = set(), int(here.seen.scope)  # whoever is further up adopts orphans (prctl(2))
+    adopters, pid = set(), int(here.seen.scope)  # a process further up adopts orphans (prctl(2))
     while pid in wide.seen.processes:
         pid = wide.seen.processes[pid].ppid
         adopters.add(pid)

@@ -161,11 +161,11 @@ def _veth(pid: int) -> bytes:
 CHANGES = (lambda: taken[0].change(), lambda: taken[1].change())
 
 
-def fill_slots(seat: type[Slot], name: str, flags: int) -> None:
+def fill_slots(slot: type[Slot], name: str, flags: int) -> None:
     """Have slots in namespaces of these flags, and as many without, where no more can be made."""
     own_user_namespace()
     limited, limit = (name, "1") if name in namespace_types.BY_NAME else ("user", "1")
-    if seat is CabledSlot:
+    if slot is CabledSlot:
         syscalls.unshare(flags)
         limit = "2"  # the one that the near end is in is ours as well
     try:
@@ -173,5 +173,5 @@ def fill_slots(seat: type[Slot], name: str, flags: int) -> None:
             file.write(limit)
     except OSError as error:
         raise first_process.StepFailed(_LIMIT, error.errno or 0, str(error.filename)) from None
-    for kind, value in ((seat, flags), (Slot, 0)):
+    for kind, value in ((slot, flags), (Slot, 0)):
         taken.append(kind(name, value))

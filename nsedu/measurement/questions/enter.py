@@ -2,8 +2,8 @@
 
 The namespaces entered are those of a process that has all eight of its own.  It was made by one
 that has all eight, too, and this outer one is entered first, by its pidfd and untimed: it owns what
-is entered then, so that whoever runs this has the right to, and the kernel's code and data have
-been in use just now (see `operations.rehearse`).
+is entered then, so that the user who runs this has the right to, and the kernel's code and data
+have been in use just now (see `operations.rehearse`).
 
 Each sample is taken in a fresh child of a small single-threaded process.  The null operation is
 setns(2) of no file (-1), which the kernel refuses at once: the way there and back.  To enter what

@@ -1,6 +1,6 @@
 """What a fork takes by the depth of PID namespaces: a process gets a number in every one of them.
 
-At each depth stands a process that forks, and waits for the child, which ends at once.  The null
+At each depth there is a process that forks, and waits for the child, which ends at once.  The null
 operation is the same in a process with as many forefathers, but without their namespaces: each
 forefather makes a fork dearer, too, for the kernel remembers from whom memory may still be shared.
 A vfork copies no memory, so there the numbers are nearly all there is to do.
@@ -50,7 +50,7 @@ def operations(stack: ExitStack) -> list[Operation]:
 
 
 def down(depth: int, flag: int) -> None:
-    """Fork so many times, and return in the last child; each with unshare(2) of a flag first."""
+    """Fork this often, and return in the last child; each with unshare(2) of a flag first."""
     ensure_can_unshare()
     for _ in range(depth):
         try:

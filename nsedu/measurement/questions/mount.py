@@ -1,8 +1,8 @@
 """What the mounts of a mount namespace cost: copied when it is made, and propagated to its peers.
 
 unshare by mounts: one unshare(2) of the mount namespace, in a fresh child of a process whose
-namespace holds so many mounts: a tmpfs, the root, and bind mounts of its directories, all private.
-The mounts that the machine began with are detached, and the others counted in
+namespace holds that number of mounts: a tmpfs, the root, and bind mounts of its directories, all
+private. The mounts that the machine began with are detached, and the others counted in
 /proc/self/mountinfo.  The null operation is unshare(2) of nothing.  A rehearsal comes before each
 sample, here and below: what others have done to the processor's caches is not the mounts' affair.
 
@@ -90,7 +90,7 @@ def leave_the_mounts() -> None:
 
 
 def fill(number: int) -> None:
-    """Make a table of so many mounts."""
+    """Make a table with this number of mounts."""
     leave_the_mounts()
     with step("mount bind"):
         for place in map(str, range(1, number)):
@@ -115,7 +115,7 @@ kept_fds: list[int] = []
 
 
 def share(peers: int) -> None:
-    """Make a shared mount with so many peers, each in a mount namespace of its own."""
+    """Make a shared mount with this number of peers, each in a mount namespace of its own."""
     leave_the_mounts()
     with step("mount bind"):
         for place in ("shared", "private"):

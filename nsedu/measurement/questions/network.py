@@ -1,8 +1,8 @@
 """The latency and the throughput of TCP between two network namespaces, by the path between them.
 
 Two processes hold the two ends of every connection, and of the null operation, a Unix socket.  A
-TCP socket belongs to the namespace that it was made in, whoever holds it: so only the path differs
-from sample to sample.  The paths are laid once (`paths`), and sampled in turn.
+TCP socket belongs to the namespace that it was made in, whichever process holds it: so only the
+path differs from sample to sample.  The paths are laid once (`paths`), and sampled in turn.
 
 Latency is the time of one byte there and another back, without Nagle's delay.  The Unix socket
 tells how much of that is two wake-ups, two context switches, and the interpreter.  UDP is quicker
@@ -23,7 +23,7 @@ What would otherwise decide the figures:
 * Socket buffers.  Left alone, TCP lets them grow up to limits that differ from machine to machine,
   and what has left the cache before it is read is slow to read.  So their size is fixed.
 * Congestion control.  It is Reno everywhere, which every kernel has; BBR holds packets back.
-* Segments.  Virtual links need no packets of 1500 bytes: TCP hands on 64 KiB at once, and nobody
+* Segments.  Virtual links need no packets of 1500 bytes: TCP hands on 64 KiB at once, and no one
   makes a checksum.  Whatever a path does, it does once in 64 KiB; a real card would ask more of it.
   There is no queueing discipline on any of these links.
 """

@@ -118,7 +118,7 @@ def connected(
 ) -> tuple[socket.socket, socket.socket]:
     """A TCP connection along a path: the client's socket and the server's.
 
-    A socket belongs to the network namespace that it was made in, whoever holds it.
+    A socket belongs to the network namespace that it was made in, whichever process holds it.
 
     Args:
         path: where.

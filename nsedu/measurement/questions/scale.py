@@ -1,17 +1,18 @@
 """What a namespace more takes, and what a look takes, with 1, 10, 100 and 1000 of them standing.
 
 *create*: unshare(2) in a fresh child, beside a null call, as in `create`.  Meanwhile one process
-holds so many others of the type by descriptors, which costs least: it makes one after the other,
+holds others of the type by descriptors, which costs least: it makes one after the other,
 and opens each.  They are made for every sample, and none stands for longer, or else a sample of
 ten would be one of a thousand in truth.  So there are but a hundred network namespaces: a thousand
 take half a second to make, and more than that until a worker of the kernel has taken them down.
 That is waited for, as the dead slow down whatever runs beside.
 
-*look*: `nsedu.snapshot("machine")` with so many processes, each in a UTS namespace of its own; the
-null operation is the look at as many that have none.  *deep look*: the same with deep=True, and the
-namespaces are held by descriptors of one process; the null operation finds as many descriptors of
-one namespace.  Both looks are taken from a PID namespace with a /proc of its own, and see nobody
-else.  The one that counts is the second, for the first finds no process in the kernel's caches.
+*look*: `nsedu.snapshot("machine")` with a number of processes, each in a UTS namespace of its own;
+the null operation is the look at as many that have none.  *deep look*: the same with deep=True, and
+the namespaces are held by descriptors of one process; the null operation finds as many descriptors
+of one namespace.  Both looks are taken from a PID namespace with a /proc of its own, and see
+nothing else.  The one that counts is the second, for the first finds no process in the kernel's
+caches.
 
 Other namespaces of this machine stand as well, and other processes: x is what was added.
 """
@@ -131,7 +132,7 @@ def _let_go(held: list[int]) -> None:
 
 
 def create_at(name: str, level: int) -> Sample:
-    """Make one more where so many are held, in µs."""
+    """Make one more where this number is held, in µs."""
     flags = int(namespace_types.get(name).flag)
 
     def inside() -> Sample:
@@ -148,7 +149,7 @@ def create_at(name: str, level: int) -> Sample:
             back.wait()
 
 
-_crowd: list[ProcessPool] = []  # the one of the process that looks
+_pool: list[ProcessPool] = []  # the one of the process that looks
 
 
 def begin_snapshots() -> None:
@@ -160,21 +161,21 @@ def begin_snapshots() -> None:
     first_process.prepare({"types": ["mnt", "pid"], "joined": [], **nothing})
     import nsedu.observe.snapshot  # noqa: F401 - now, not while the clock runs
 
-    _crowd.append(ProcessPool(max(LEVELS[_LOOKED_AT])))
+    _pool.append(ProcessPool(max(LEVELS[_LOOKED_AT])))
 
 
 def plain_snapshot(level: int, name: str) -> float:
-    """A plain snapshot with so many processes, in µs."""
-    crowd = _crowd[0]
+    """A plain snapshot with this number of processes, in µs."""
+    pool = _pool[0]
     try:
-        crowd.grow(level, name)
+        pool.grow(level, name)
         return second_snapshot(deep=False)
     finally:
-        crowd.end()
+        pool.end()
 
 
 def deep_snapshot(level: int, name: str) -> float:
-    """A deep snapshot with so many descriptors, in µs."""
+    """A deep snapshot with this number of descriptors, in µs."""
     held = hold(level, _LOOKED_AT, int(namespace_types.get(name).flag) if name else 0)
     try:
         return second_snapshot(deep=True)

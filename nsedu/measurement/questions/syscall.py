@@ -11,8 +11,8 @@ files lie in a tmpfs that is mounted in a mount namespace around both, so that n
 them.  Paths are relative: there is no mount on the way but where the name says so.
 
 Further rows show what namespaces are used for: a file system in layers, a mount at every component
-of a path, an id map of many lines.  What stands beside them in a container is there, too: a seccomp
-filter of so many comparisons, by number alone, or with a look at an argument.  By number alone the
+of a path, an id map of many lines.  What a container adds is there, too: a seccomp
+filter of many comparisons, by number alone, or with a look at an argument.  By number alone the
 kernel works out once what the filter says of each call, and runs it no more for those that are
 allowed (since Linux 5.11, `seccomp_cache_prepare` in kernel/seccomp.c).  And one process, outside,
 reads /proc/PID/status of two others: where the numbers of a process stand there is one for every
@@ -111,7 +111,7 @@ def enter_tree() -> None:
 
 
 def path_of(components: int) -> bytes:
-    """A path of so many components to the same file."""
+    """A path to the same file with this number of components."""
     return b"d/" * (components - 1) + b"f"
 
 
@@ -133,14 +133,14 @@ def compare_places(stack: contextlib.ExitStack, loop: Loop) -> list[Operation | 
         f"through {DEEP} mounts": partial(fork_inside, work_in_mounts),
     }
     only = {"on overlayfs": near, f"through {DEEP} mounts": deep}
-    stands = {place: _stand(stack, go, *calls.values()) for place, go in places.items()}
+    prepared = {place: _stand(stack, go, *calls.values()) for place, go in places.items()}
     found: list[Operation | Unmet] = [
         _row(stand, which, f"{call} {place}", call)
         for which, call in enumerate(calls)
-        for place, stand in stands.items()
+        for place, stand in prepared.items()
         if only.get(place, call) == call and isinstance(stand, PreparedProcess)
     ]
-    for place, stand in stands.items():
+    for place, stand in prepared.items():
         if isinstance(stand, Refused):
             found.append(Unmet(f"{only.get(place, 'every call')} {place}", stand.message))
     return found
@@ -270,7 +270,7 @@ def _mapped(born: Callable[[], int], write_maps: Callable[[int], None]) -> None:
 
 
 def with_map(lines: int) -> None:
-    """Move to a user namespace whose maps have so many lines."""
+    """Move to a user namespace whose maps have this number of lines."""
     with step("unshare user"):
         _mapped(partial(syscalls.clone, CloneFlag.NEWUSER), partial(_write_maps, lines))
 

@@ -3,7 +3,7 @@
 A system call takes a tenth of a microsecond, a clock read through the vDSO a fifth of that: less
 than Python needs to make a call.  To take the interpreter's share away again does not help.  Beside
 an interpreter getpid(2) looks a third dearer than it is, for the kernel's entry code has taken the
-processor's predictions from it; and the clock looks half as dear, for it is read while the
+processor's predictions from it; and the clock looks half as expensive, for it is read while the
 interpreter goes on.  So the loop is machine code: a dozen instructions, written out below.
 """
 

@@ -21,7 +21,7 @@ class MetricGroup:
         self._left: dict[str, Sample] = {}
 
     def figure(self, name: str) -> Sample:
-        """That figure of the last sample if nobody has asked for it yet, or else of another."""
+        """That figure of the last sample if it was not asked for yet, or else of a new one."""
         if name not in self._left:
             self._left = self._sample()
         return self._left.pop(name)

@@ -314,7 +314,7 @@ class PreparedProcess:
 
 
 orders: set[int] = set()
-"""The pipes by which this process keeps its stands alive: a new one must not hold the others'."""
+"""The pipes by which this process keeps its prepared processes alive: none may hold another's."""
 
 
 def _leave_others(*own: int) -> None:

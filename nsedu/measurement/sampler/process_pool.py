@@ -23,7 +23,7 @@ _PAUSE = ctypes.cast(libc.pause, ctypes.c_void_p)
 def enter_pid_namespace(*types: str) -> None:
     """Move into new namespaces of these types and a PID namespace, as its first process.
 
-    Should that one be killed, the kernel kills a crowd along with it (pid_namespaces(7)).
+    Should that one be killed, the kernel kills its processes along with it (pid_namespaces(7)).
 
     Raises:
         StepFailed: a step was refused.
@@ -54,11 +54,11 @@ class ProcessPool:
         self._stacks = ctypes.create_string_buffer(room * _STACK)
 
     def grow(self, count: int, name: str = "") -> None:
-        """Have so many more, each with a namespace of this type of its own, or none of its own.
+        """Have this number more, each with a namespace of this type of its own, or none of its own.
 
         Raises:
             StepFailed: the kernel refused one.
-            ValueError: there is no room for so many.
+            ValueError: the machine does not allow that many.
         """
         flag = int(namespace_types.get(name).flag) if name else 0
         # clone(2) has no room for CLONE_NEWTIME.  Who shares the maker's memory stays in its time
@@ -99,18 +99,18 @@ def growth(name: str, count: int) -> list[tuple[str, float, int]]:
         StepFailed: the kernel refused a namespace.
         PermissionError: this is not root.
     """
-    crowd = ProcessPool(3 * count + 10)
+    pool = ProcessPool(3 * count + 10)
     looks = []
     back = kernel_memory.MemoryBaseline(kernel_memory.objects)
     try:
-        crowd.grow(count // 10 + 1, name)
+        pool.grow(count // 10 + 1, name)
         for kind in (None, "", name):
             if kind is not None:
-                crowd.grow(count, kind)
+                pool.grow(count, kind)
             kernel_memory.settle()
             looks.append(kernel_memory.caches())
     finally:
-        crowd.end()
+        pool.end()
         back.wait()
     start, without, own = looks
     found = []

@@ -27,7 +27,7 @@ _EXITED, _FREED, _PID, _ERRNO = range(4)
 
 
 class Slot:
-    """A place for a process with namespaces of its own; the first one sits down at once.
+    """A slot for a process with namespaces of its own; the first one fills it at once.
 
     Args:
         name: the type, or "all".
@@ -73,7 +73,7 @@ class Slot:
             os.close(self.order)
             os.close(self._life)
         os.waitpid(successor, 0)
-        here.recv(1)  # the next one sits, or has failed to
+        here.recv(1)  # the next one is in it, or has failed to be
         here.close()
         exited, seen, self.pid, number = self._words
         self.order, self._life = order[1], life[0]
@@ -95,7 +95,7 @@ class Slot:
     def _succeed(self, order: tuple[int, int], there: socket.socket) -> None:
         """In a new process: wait for the place and sit there, until told to exit."""
         try:
-            os.close(order[1])  # whoever sits ends with the process that can tell them to
+            os.close(order[1])  # it ends with the only process that can tell it to
             if self.pid:
                 self._words[_FREED] = self._wait(there)
             else:

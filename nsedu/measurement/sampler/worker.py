@@ -1,7 +1,7 @@
 """The small process that takes the samples: rounds of all operations, in turn.
 
 A B C, C A B, B A C: each round has an order of its own, so that a drift of the machine hits all
-alike, and nobody always comes after the dearest.
+alike, and none always follows the most expensive one.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _unless_one_dies() -> Iterator[None]:
 
 
 def parts_of(rounds: int, most: int) -> int:
-    """How many processes share so many rounds: `most`, or one if each would take too few."""
+    """How many processes share this number of rounds: `most`, or one if each would take too few."""
     return most if rounds >= most * FEWEST else 1
 
 
