@@ -16,8 +16,18 @@ from playwright.sync_api import Page, sync_playwright
 from in_lab import Lab, serving
 from ordinary_user import Learner, make_learner
 
-# The default of 100 is for whoever has the time: HYPOTHESIS_PROFILE=default.
-hypothesis.settings.register_profile("few", max_examples=40)
+# Many examples are for those who have the time: HYPOTHESIS_PROFILE=many.
+for _profile, _examples in (("few", 40), ("many", 100)):
+    hypothesis.settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        # On a busy machine anything may be slow: no test is about how fast an example is made.
+        deadline=None,
+        suppress_health_check=[
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.function_scoped_fixture,
+        ],
+    )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")

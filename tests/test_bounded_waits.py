@@ -62,7 +62,7 @@ ALLOWED = {
     ("agent/children.py", "end_everything"): (1, _READY),
     ("agent/wire.py", "receive"): (1, "whoever calls it is listed here, or has waited"),
     ("agent/wire.py", "receive_bytes"): (2, "whoever calls it is listed here, or has waited"),
-    ("measurement/questions/clone.py", "_birth"): (
+    ("measurement/questions/clone.py", "timed_clone"): (
         1,
         f"{_WORKER}; a further call would be measured along",
     ),
@@ -97,9 +97,18 @@ ALLOWED = {
     ("measurement/sampler/slots.py", "_wait"): (1, _EOF),
     ("measurement/questions/syscall.py", "_mapped"): (2, f"{_EOF}; {_WORKER}"),
     ("measurement/questions/vm.py", "_read_until"): (1, _READY),
-    ("measurement/questions/memory.py", "_measure"): (1, "`Back.wait` has a deadline of its own"),
-    ("measurement/sampler/process_pool.py", "growth"): (1, "`Back.wait` has a deadline of its own"),
-    ("measurement/questions/scale.py", "_create"): (1, "`Back.wait` has a deadline of its own"),
+    ("measurement/questions/memory.py", "measured"): (
+        1,
+        "`MemoryBaseline.wait` has a deadline of its own",
+    ),
+    ("measurement/sampler/process_pool.py", "growth"): (
+        1,
+        "`MemoryBaseline.wait` has a deadline of its own",
+    ),
+    ("measurement/questions/scale.py", "create_at"): (
+        1,
+        "`MemoryBaseline.wait` has a deadline of its own",
+    ),
 }
 
 RECEIVING = {"recv", "recvmsg", "recvfrom", "recv_into", "accept"}

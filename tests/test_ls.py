@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import keepers
@@ -66,11 +66,7 @@ some_nests = st.tuples(steps(True), st.lists(within, max_size=2)).map(distinct)
 
 
 @given(nest=some_nests)
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=15)
 def test_a_random_nest_is_found_whole(run: Run, nest: nests.Nest) -> None:
     note(nests.command(nest))
     answer = run("nests.py", json.dumps(nest))
@@ -85,11 +81,7 @@ def test_a_random_nest_is_found_whole(run: Run, nest: nests.Nest) -> None:
 
 
 @given(nest=some_nests)
-@settings(
-    max_examples=5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=5)
 def test_members_are_counted_as_lsns_counts_them(run: Run, nest: nests.Nest) -> None:
     answer = run("nests.py", json.dumps(nest), "lsns")
     if "lsns" not in answer:

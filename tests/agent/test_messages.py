@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz import check_message
@@ -96,7 +96,7 @@ def test_a_message_that_may_not_come_now_is_wrong(ends: Pair) -> None:
         protocol.hear(ends[1], "started", "failed")
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(st.binary(max_size=200), st.integers(0, 3))
 def test_noise_is_wrong_or_in_the_table(data: bytes, count: int) -> None:
     check_message(data, count)
@@ -105,7 +105,7 @@ def test_noise_is_wrong_or_in_the_table(data: bytes, count: int) -> None:
 parts = st.lists(st.binary(max_size=9) | st.integers().map(lambda n: b"%d" % n), max_size=18)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(st.sampled_from(NAMES), parts, st.integers(0, 2))
 def test_wrong_fields_are_wrong(name: str, fields: list[bytes], count: int) -> None:
     check_message(b"\0".join([name.encode(), *fields]), count)
@@ -205,7 +205,6 @@ def test_the_end_of_the_other_party_is_none(ends: Pair) -> None:
     assert protocol.hear(ends[1], "ready") is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=100), st.integers(0, 40))
 def test_whatever_comes_leaves_no_descriptor_open(ends: Pair, data: bytes, count: int) -> None:
     before = open_descriptors()

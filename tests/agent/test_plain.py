@@ -82,7 +82,7 @@ values = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(values)
 def test_a_value_comes_back_as_it_was(value: Any) -> None:
     found = back(value)
@@ -411,19 +411,19 @@ trees = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(st.booleans(), trees)
 def test_hostile_trees_do_no_harm(worked: bool, value: Any) -> None:
     check_result(json.dumps([worked, value]).encode())
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(st.binary(max_size=300))
 def test_noise_does_no_harm(data: bytes) -> None:
     check_result(data)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(values, st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(32, 126)), max_size=4))
 def test_a_changed_result_does_no_harm(value: Any, changes: list[tuple[int, int]]) -> None:
     data = bytearray(plain_data.dumps(True, value))

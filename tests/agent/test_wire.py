@@ -8,7 +8,7 @@ import signal
 import socket
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsedu.agent import wire
@@ -27,9 +27,7 @@ json_values = st.recursive(
 )
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
-)
+@settings(max_examples=30)
 @given(st.dictionaries(st.text(), json_values, min_size=1))
 def test_a_message_arrives_as_it_was_sent(ends: Pair, message: dict[str, object]) -> None:
     wire.send(ends[0], message)
@@ -148,7 +146,7 @@ def test_peeking_leaves_the_message_there(ends: Pair) -> None:
     assert wire.receive(ends[1]) == ({"seen": "twice"}, [])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.binary(max_size=100_000))
 def test_a_parcel_holds_what_was_put_into_it(data: bytes) -> None:
     with open(wire.parcel(data), "rb") as file:

@@ -228,7 +228,7 @@ def test_a_straight_line_is_bent_by_a_log_axis_only() -> None:
 floats = st.floats(-1e9, 1e9).filter(lambda value: value == 0 or abs(value) > 1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(*[floats] * 4), min_size=1, max_size=6), st.booleans())
 def test_whatever_was_measured_is_drawn_inside_the_panel(
     samples: list[tuple[float, ...]], as_curve: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
@@ -25,7 +25,6 @@ def is_b(row: Row) -> bool:
     return row.node.process.name == "b"
 
 
-@settings(deadline=None)
 @given(crowds)
 def test_every_process_has_one_row_below_its_parent(crowd: dict[int, Process]):
     found = rows(build_trees(crowd))
@@ -33,19 +32,16 @@ def test_every_process_has_one_row_below_its_parent(crowd: dict[int, Process]):
     assert all(row.parent.process.pid == row.node.process.ppid for row in found if row.parent)
 
 
-@settings(deadline=None)
 @given(crowds)
 def test_folded_rows_stand_for_every_process(crowd: dict[int, Process]):
     assert processes_in(rows(merge_identical(build_trees(crowd)))) == len(crowd)
 
 
-@settings(deadline=None)
 @given(crowds)
 def test_gathered_rows_stand_for_every_process(crowd: dict[int, Process]):
     assert processes_in(rows(collapse(merge_identical(build_trees(crowd)), is_b))) == len(crowd)
 
 
-@settings(deadline=None)
 @given(crowds)
 def test_gathering_hides_nothing_but_what_is_dull(crowd: dict[int, Process]):
     kept = [row for row in rows(collapse(build_trees(crowd), is_b)) if not row.node.more]

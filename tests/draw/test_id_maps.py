@@ -104,7 +104,7 @@ def maps(draw_from: st.DrawFn) -> tuple[IdRange, ...]:
     return tuple(draw_from(st.permutations(ranges)))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(maps())
 def test_every_line_of_a_map_is_drawn_and_said_inside_the_picture(uid: tuple[IdRange, ...]):
     picture = idmap([box(uid)], OWN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nsedu.draw.labels import Letters, call, centre, columns, letter, pad, shorten
@@ -18,7 +18,6 @@ def test_letters_go_on_after_z(index: int, name: str):
     assert letter(index) == name
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 2000), unique=True))
 def test_no_two_namespaces_have_one_letter(indices: list[int]):
     assert len({letter(index) for index in indices}) == len(indices)
@@ -57,7 +56,6 @@ def test_a_process_is_called_by_its_role_or_its_program(process: Process, name: 
     assert call(process) == name
 
 
-@settings(deadline=None)
 @given(st.text().map(clean), st.integers(1, 50))
 def test_shortened_text_fits(text: str, width: int):
     assert columns(shorten(text, width)) <= width

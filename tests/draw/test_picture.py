@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hand_made import FIRST, SVG, nested, parsed
@@ -66,7 +66,6 @@ snapshots = st.builds(
 
 
 @every_drawing
-@settings(deadline=None)
 @given(snapshot=snapshots)
 def test_whatever_processes_call_themselves_the_svg_is_well_formed(
     drawn: Callable[[Snapshot], Picture], snapshot: Snapshot

@@ -162,7 +162,7 @@ known_facts = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(STEPS), st.sampled_from(sorted(errno.errorcode)), known_facts)
 def test_every_refusal_is_explained_in_sentences_whatever_is_known(
     step: str, number: int, facts: dict[str, Any]

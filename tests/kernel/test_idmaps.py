@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nsedu.kernel import id_maps
 from nsedu.kernel.id_maps import NO_ID, OVERFLOW_ID, IdRange
 
-relaxed = settings(deadline=None, max_examples=60)
+relaxed = settings(max_examples=60)
 ids = st.integers(0, 2**32 - 2)
 
 

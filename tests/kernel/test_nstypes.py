@@ -78,7 +78,7 @@ def test_a_type_can_be_got_by_its_name(kind: NsType) -> None:
     assert namespace_types.get(kind.name) is kind
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text() | st.none() | st.integers() | st.lists(st.text()))
 def test_getting_anything_else_is_an_error_that_lists_the_eight(name: object) -> None:
     if name in NAMES:
@@ -89,7 +89,7 @@ def test_getting_anything_else_is_an_error_that_lists_the_eight(name: object) ->
     assert f"{name!r:.80}" in str(caught.value)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(NAMES)))
 def test_flags_of_several_types_are_or_ed(names: list[str]) -> None:
     value = namespace_types.flags(names)

@@ -148,7 +148,6 @@ def test_both_views_of_one_group_give_the_root_away(
 parts = st.lists(st.sampled_from(["a", "b", "nsedu-1-1"]), max_size=4).map(tuple)
 
 
-@settings(deadline=None)
 @given(parts, parts)
 def test_a_root_is_found_from_whatever_is_below_it(root: tuple[str, ...], below: tuple[str, ...]):
     path, start = "/" + "/".join(root + below), "/" + "/".join(root)
@@ -202,7 +201,7 @@ def test_the_view_is_what_processes_inside_and_outside_read() -> None:
         max_size=3,
     )  # fmt: skip
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=6)
     @given(plans)
     def check(plan: list[tuple[str, Any]]) -> None:
         boxes = [Sandbox(type, limits=limits) for type, limits in plan]

@@ -85,7 +85,7 @@ QUEUES = st.dictionaries(st.text("abc.-_0", min_size=1, max_size=8).filter(
 
 @pytest.mark.needs("ipcs")
 # Nothing is shrunk: sandboxes are too slow for hundreds of attempts.
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.lists(st.tuples(OBJECTS, QUEUES), min_size=2, max_size=2))
 def test_it_sees_what_ipcs_sees_inside(worlds: list[tuple[Made, dict[str, int]]]) -> None:
     with contextlib.ExitStack() as stack:

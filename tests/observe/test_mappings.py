@@ -23,7 +23,7 @@ from ordinary_user import Learner
 from waiting import child
 
 pytestmark = pytest.mark.needs("userns")
-few = settings(deadline=None, max_examples=6)
+few = settings(max_examples=6)
 
 
 def raw(pid: int, kind: str) -> list[list[int]]:

@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nsedu
@@ -29,7 +29,7 @@ from random_mounts import COPIES, Step, copied, mount_at_random, steps
 pytestmark = pytest.mark.needs("userns", "mnt", "unshare")
 
 few = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8,
 )
 
 

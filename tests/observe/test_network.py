@@ -141,7 +141,7 @@ def links_by_us(network: Network) -> dict[str, Any]:
 
 
 # Nothing is shrunk: sandboxes are too slow for hundreds of attempts.
-@settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(CABLES, BRIDGED, st.sampled_from([1280, 1400, 9000]))
 def test_it_sees_what_ip_sees_inside(cables: list[Cable], bridged: list[bool], mtu: int) -> None:
     with Sandbox("net") as lab, contextlib.ExitStack() as stack:
@@ -171,7 +171,7 @@ ROUTES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @example(ADDRESSES, ROUTES, True)
 @given(st.permutations(ADDRESSES), st.lists(st.sampled_from(ROUTES), unique=True), st.booleans())
 def test_it_sees_addresses_and_routes_as_ip_does(

@@ -82,7 +82,7 @@ def drawn_cells(text: str, name: str) -> dict[str, tuple[str, str]]:
     return dict(zip(TYPES, re.findall(r"([A-Z]+) ([✓✗?])", row), strict=True))
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(nests)
 def test_the_drawn_owner_is_the_one_that_the_kernel_names(nest: Nest) -> None:
     with built(nest) as boxes:
@@ -120,7 +120,7 @@ def rename() -> None:
     socket.sethostname(socket.gethostname())
 
 
-@settings(deadline=None, max_examples=2)
+@settings(max_examples=2)
 @given(nests)
 def test_root_may_do_what_the_picture_says_and_nothing_else(nest: Nest) -> None:
     with built(nest) as boxes:
@@ -135,7 +135,7 @@ def test_root_may_do_what_the_picture_says_and_nothing_else(nest: Nest) -> None:
                         box.call(act)
 
 
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(st.integers(1, 3))
 def test_root_further_out_may_act_where_it_visits(depth: int) -> None:
     with contextlib.ExitStack() as stack:

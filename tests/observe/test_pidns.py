@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nests
@@ -71,7 +71,7 @@ some_nests = st.tuples(steps.map(lambda more: [["user"], *more]), st.lists(withi
 
 
 @given(nest=some_nests)
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 def test_they_are_those_of_nspid_and_of_the_ioctls(nest: nests.Nest) -> None:
     with nests.built(nest) as pid:
         check(ns.snapshot(pid))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nsedu.kernel.namespace_types import LINKS, NAMES
@@ -59,7 +59,6 @@ def one_process(**changes: object) -> Snapshot:
     return Snapshot({process.pid: process}, {("uts", 100): namespace("uts", 100)})
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # on a machine that is busy
 @given(snapshots)
 def test_a_snapshot_comes_back_from_json_equal(snapshot: Snapshot) -> None:
     back = Snapshot.from_json(snapshot.to_json())

@@ -26,7 +26,7 @@ def readings() -> list[float]:
 
 
 @time_namespaces
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(ahead, ahead)
 def test_an_offset_is_what_the_clock_inside_is_ahead_by(monotonic: float, boottime: float) -> None:
     with Sandbox("time", monotonic=monotonic, boottime=boottime) as box:
@@ -40,7 +40,7 @@ def test_an_offset_is_what_the_clock_inside_is_ahead_by(monotonic: float, bootti
 
 @time_namespaces
 @pytest.mark.needs("unshare")
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(-5, 10**9), st.integers(-5, 10**9))
 def test_the_offsets_of_unshare_are_found(monotonic: int, boottime: int) -> None:
     clocks = [f"--monotonic={monotonic}", f"--boottime={boottime}"]

@@ -59,7 +59,7 @@ def told(picture: ns.Picture) -> tuple[list[str], list[str]]:
     return held, gone
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     kinds=st.sets(st.sampled_from(["fd", "bind", "socket"])),
     order=st.randoms(use_true_random=False),
