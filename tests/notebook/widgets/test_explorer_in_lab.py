@@ -107,6 +107,7 @@ def test_selection_and_scrolling_stay_over_ten_refreshes(scratch: Lab, page: Pag
     expect(tree.locator(".new")).to_have_count(0)
     tree.evaluate("(element) => (element.scrollTop = 20 * 24 + 7)")
     expect(tree.locator("[aria-posinset='25'][aria-level='4']")).to_be_visible()
+    expect(tree.locator(".new")).to_have_count(0)  # nor of those that are in sight only now
     chosen = tree.locator("[aria-posinset='25'][aria-level='4']")
     label = chosen.get_attribute("aria-label") or ""
     chosen.click()
