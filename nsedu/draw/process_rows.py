@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
-from nsedu.draw.labels import call
+from nsedu.draw.labels import branches, call
 from nsedu.kernel.namespace_types import LINKS
 from nsedu.observe.records import Process
 
@@ -55,10 +55,7 @@ class Row(NamedTuple):
     @property
     def label(self) -> str:
         """The name with the lines of the tree before it, as text."""
-        if not self.depth:
-            return self.node.label
-        bars = "".join("   " if last else "│  " for last in self.lasts[1:-1])
-        return bars + ("└─ " if self.lasts[-1] else "├─ ") + self.node.label
+        return branches(self.lasts) + self.node.label
 
 
 def build_trees(processes: Mapping[int, Process]) -> list[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 
 from nsedu.draw.labels import columns, shorten
@@ -47,9 +48,7 @@ def _number(value: float) -> str:
 
 
 def _escape(text: str) -> str:
-    for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        text = text.replace(plain, entity)
-    return text
+    return html.escape(text, quote=False).replace('"', "&quot;")
 
 
 class Canvas:
@@ -134,6 +133,14 @@ class Canvas:
                 self.text(MARGIN, y, line, 12, fill=SOFT_INK)
                 y += 17
         return y + 4
+
+    def footnotes(self, notes: Iterable[str], y: float, width: float) -> float:
+        """Sentences below the picture, in lines that fit; returns the y below them."""
+        for note in notes:
+            for line in wrap(clean(note), 12, width - 2 * MARGIN):
+                self.text(MARGIN, y, line, 12, fill=SOFT_INK)
+                y += 18
+        return y
 
     def picture(self, title: str, lines: Iterable[str], width: float, height: float) -> Picture:
         """The finished picture, on a light panel of its own.

@@ -1,0 +1,231 @@
+"""Rows of cells in columns, as lines of text and as a drawing; with the lines of a tree, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import accumulate, groupby
+from typing import NamedTuple
+
+from nsedu.draw.labels import centre, columns, pad
+from nsedu.draw.style import INK, MARGIN, RULE, TREE_LINE
+from nsedu.draw.svg import Canvas, fit
+
+
+class Space(NamedTuple):
+    """Where a cell is drawn: the x of its left edge, the y of its middle, its width and height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        """The x of its middle."""
+        return self.x + self.width / 2
+
+
+Draw = Callable[[Canvas, Space], None]
+
+
+def _nothing(canvas: Canvas, space: Space) -> None:
+    """Draw no cell."""
+
+
+class Band(NamedTuple):
+    """What lies behind cells one below the other that have the same: a colour and an edge."""
+
+    key: Hashable
+    fill: str
+    edge: str
+
+
+class Cell(NamedTuple):
+    """A cell.
+
+    Attributes:
+        text: what the text version says; a line break starts another line of the same row.
+        draw: how it is drawn.
+        band: what lies behind it.
+        centred: whether the text stands in the middle of its column.
+    """
+
+    text: str = ""
+    draw: Draw = _nothing
+    band: Band | None = None
+    centred: bool = False
+
+
+class Line(NamedTuple):
+    """A row.
+
+    Attributes:
+        cells: for the columns from left to right; the last ones may be missing.
+        depth: its level in a tree; the first cell is indented by it.
+        height: how high it is, px; 0 for as high as the others.
+        below: how much is left free below it, px.
+        rule: whether a line is drawn below it.
+    """
+
+    cells: Sequence[Cell]
+    depth: int = 0
+    height: float = 0.0
+    below: float = 0.0
+    rule: bool = False
+
+
+class Column(NamedTuple):
+    """A column.
+
+    Attributes:
+        width: px in the drawing.
+        after: px that are left free behind it.
+        least: characters that it has at least in the text version.
+        gap: blanks behind it there.
+        most: characters up to which the text version aligns what comes next.
+    """
+
+    width: float = 0.0
+    after: float = 0.0
+    least: int = 0
+    gap: int = 2
+    most: int = 10000
+
+
+class Rows:
+    """Rows and how they are laid out.
+
+    Args:
+        columns: from left to right.
+        lines: from top to bottom, the heading among them.
+        row: how high a row is, px.
+        indent: from a name to those below it in the tree, px.
+        left: x of the first column.
+        least: how wide the picture is at least, px.
+
+    Attributes:
+        width: of the picture, px.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        lines: Sequence[Line],
+        row: float = 25.0,
+        *,
+        indent: float = 18.0,
+        left: float = MARGIN,
+        least: float = 0.0,
+    ) -> None:
+        self.columns, self.lines, self.row, self.indent = columns, lines, row, indent
+        self.lefts = list(accumulate((c.width + c.after for c in columns), initial=float(left)))
+        self.width = max(least, self.lefts[-1] - columns[-1].after + MARGIN)
+
+    def text(self) -> list[str]:
+        """The rows as text."""
+        return aligned([line.cells for line in self.lines], self.columns)
+
+    def draw(self, canvas: Canvas, y: float) -> float:
+        """Draw the rows; returns the y below them."""
+        heights = ((line.height or self.row) + line.below for line in self.lines)
+        tops = list(accumulate(heights, initial=y))
+        for index in range(len(self.columns)):
+            self._bands(canvas, index, tops)
+        middles = []
+        for line, top, bottom in zip(self.lines, tops, tops[1:], strict=False):
+            height = line.height or self.row
+            middles.append(top + height / 2)
+            if line.rule:
+                canvas.line(MARGIN, bottom, self.width - MARGIN, bottom, RULE)
+            aside = line.depth * self.indent
+            for cell, column, x in zip(line.cells, self.columns, self.lefts, strict=False):
+                cell.draw(canvas, Space(x + aside, middles[-1], column.width - aside, height))
+                aside = 0.0
+        depths = [line.depth for line in self.lines]
+        draw_branches(canvas, depths, middles, self.lefts[0], self.indent)
+        return tops[-1]
+
+    def _bands(self, canvas: Canvas, column: int, tops: list[float]) -> None:
+        found = [line.cells[column].band if column < len(line.cells) else None
+                 for line in self.lines]  # fmt: skip
+        x, width, first = self.lefts[column], self.columns[column].width, 0
+        for band, run in groupby(found):
+            last = first + len(list(run))
+            if band is not None:
+                canvas.rect(x, tops[first] + 1.5, width, tops[last] - tops[first] - 3,
+                            radius=6, fill=band.fill, stroke=band.edge)  # fmt: skip
+            first = last
+
+
+def aligned(lines: Sequence[Sequence[Cell]], among: Sequence[Column]) -> list[str]:
+    """Cells as text, each column as wide as its widest cell.
+
+    Args:
+        lines: the cells of each line.
+        among: the columns.
+    """
+    split = [[cell.text.split("\n") for cell in line] for line in lines]
+    widths = [column.least for column in among]
+    for line in split:
+        for index, parts in enumerate(line):
+            widths[index] = max([widths[index], *map(columns, parts)])
+    widths = [min(width, column.most) for width, column in zip(widths, among, strict=True)]
+    out = []
+    for cells, line in zip(lines, split, strict=True):
+        for number in range(max(map(len, line))):
+            found = ""
+            for cell, parts, width, column in zip(cells, line, widths, among, strict=False):
+                part = parts[number] if number < len(parts) else ""
+                found += (centre if cell.centred else pad)(part, width) + " " * column.gap
+            out.append(found.rstrip())
+    return out
+
+
+def table(lines: Sequence[Sequence[str]], **column: int) -> list[str]:
+    """Words as text, one column like the other; see `Column`."""
+    number = max(map(len, lines), default=0)
+    return aligned([list(map(Cell, line)) for line in lines], [Column(**column)] * number)
+
+
+def words(
+    text: str,
+    size: float = 12,
+    *,
+    drawn: str | None = None,
+    fill: str = INK,
+    anchor: str = "start",
+    mono: bool = False,
+    bold: bool = False,
+    struck: bool = False,
+) -> Cell:
+    """A cell of words, in the drawing cut to the width of its column, or `drawn` in their place."""
+
+    def draw(canvas: Canvas, space: Space) -> None:
+        x = space.x + {"start": 0.0, "middle": space.width / 2, "end": space.width}[anchor]
+        shown = fit(text if drawn is None else drawn, size, space.width, mono)
+        canvas.text(x, space.y, shown, size, fill=fill, anchor=anchor, mono=mono, bold=bold,
+                    struck=struck)  # fmt: skip
+
+    return Cell(text, draw)
+
+
+def draw_branches(
+    canvas: Canvas, depths: Sequence[int], middles: Sequence[float], start: float, indent: float
+) -> None:
+    """The lines of a tree, before the names of its rows.
+
+    Args:
+        canvas: where to draw.
+        depths: of each row, from top to bottom.
+        middles: of each row, y of its middle.
+        start: x of a root's name.
+        indent: from a name to those below it.
+    """
+    ends: list[float] = []  # for each level, the y down to which its stem is drawn
+    for depth, y in zip(depths, middles, strict=True):
+        ends[depth:] = [y + 9]
+        if depth:
+            x = start + (depth - 1 + 0.28) * indent
+            top, reach = ends[depth - 1], 0.55 * indent
+            canvas.path(f"M{x:.1f} {top:.1f}V{y:.1f}h{reach:.1f}", TREE_LINE)
+            ends[depth - 1] = y
