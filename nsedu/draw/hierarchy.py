@@ -9,7 +9,6 @@ from nsedu.draw.labels import Letters, call, identity, known, unread
 from nsedu.draw.nested_boxes import Box, Layout, cut, text_lines, walk
 from nsedu.draw.picture import Picture
 from nsedu.draw.process_rows import build_trees, rows
-from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.kernel import namespace_types
 from nsedu.kernel.namespace_types import NsType
@@ -59,10 +58,7 @@ def hierarchy(snapshot: Snapshot, type: str) -> Picture:
 
     canvas, layout = Canvas(), Layout(boxes)
     y = canvas.heading(title, [sense], layout.width)
-    y = layout.draw(canvas, y) + 18
-    for note in notes:
-        canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
-        y += 18
+    y = canvas.footnotes(notes, layout.draw(canvas, y) + 18, layout.width)
     return canvas.picture(title, text, layout.width, y + 2)
 
 

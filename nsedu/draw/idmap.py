@@ -107,10 +107,8 @@ def idmap(maps: Sequence[IdMaps], own: tuple[int, int] | None = None) -> Picture
         for bar in bars:
             y = _draw(canvas, bar, y)
         y += 10
-    for note in notes:
-        canvas.text(MARGIN, y + 6, note, 12, fill=SOFT_INK)
-        y += 20
-    return canvas.picture(title, [*text, *notes], width, y + 8)
+    y = canvas.footnotes(notes, y + 6, width)
+    return canvas.picture(title, [*text, *notes], width, y + 2)
 
 
 def _width(blocks: list[tuple[str, str, list[_Bar]]]) -> float:
