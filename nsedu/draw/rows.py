@@ -176,7 +176,7 @@ def aligned(lines: Sequence[Sequence[Cell]], among: Sequence[Column]) -> list[st
             found = ""
             for cell, parts, width, column in zip(cells, line, widths, among, strict=False):
                 part = parts[number] if number < len(parts) else ""
-                found += (centre if cell.centred else pad)(part, width) + " " * column.gap
+                found += pad(centre(part, width) if cell.centred else part, width + column.gap)
             out.append(found.rstrip())
     return out
 

@@ -134,11 +134,13 @@ class Canvas:
                 y += 17
         return y + 4
 
-    def footnotes(self, notes: Iterable[str], y: float, width: float) -> float:
+    def footnotes(
+        self, notes: Iterable[str], y: float, width: float, fill: str = SOFT_INK
+    ) -> float:
         """Sentences below the picture, in lines that fit; returns the y below them."""
         for note in notes:
             for line in wrap(clean(note), 12, width - 2 * MARGIN):
-                self.text(MARGIN, y, line, 12, fill=SOFT_INK)
+                self.text(MARGIN, y, line, 12, fill=fill)
                 y += 18
         return y
 
