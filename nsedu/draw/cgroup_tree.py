@@ -19,7 +19,6 @@ from nsedu.draw.rows import Column, Line, Rows, words
 from nsedu.draw.style import (
     INK,
     MARGIN,
-    PANEL,
     RULE,
     SOFT_INK,
     TREE_LINE,
@@ -28,7 +27,7 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
-from nsedu.draw.svg import Canvas, fit, measure
+from nsedu.draw.svg import CHIP, Canvas, chips, fit, measure
 from nsedu.observe.cgroup_limits import words as limit_words
 from nsedu.observe.cgroups import CgroupView, Hierarchy, Member
 from nsedu.printable import clean
@@ -50,7 +49,7 @@ NARROWEST = 640
 """No picture is narrower than this, in px."""
 
 _COLOUR = okabe_ito["cgroup"]
-_STEP, _ROW, _CHIP = 24.0, 26.0, 20.0
+_STEP, _ROW = 24.0, 26.0
 YOURS, ABOVE, TOP, UNKNOWN = "yours", "…", "top", "?"
 
 
@@ -364,22 +363,17 @@ def _draw_group(canvas: Canvas, x: float, y: float, width: float, group: Group) 
     canvas.rect(x, y, wide, 22, fill=tint(_COLOUR, 0.16), stroke=_COLOUR, line=1.5, radius=5)
     canvas.text(x + 9, y + 11, name, 13, mono=True, bold=True)
     left = x + wide + 8
-    at = left
+    taken = 0.0
     if group.roots:
-        words = _root_words(group)
-        wide = measure(words, 12, mono=True) + 14
-        canvas.rect(at, y + 1, wide, _CHIP, fill=_COLOUR, radius=10)
-        canvas.text(at + 7, y + 11, words, 12, mono=True, bold=True, fill=ink_on(_COLOUR))
-        at += wide + 8
-    for label in at_most(group.members, MOST_NAMES):
-        shown = fit(label, 12, width - MARGIN - left - 14, mono=True)
-        wide = measure(shown, 12, mono=True) + 14
-        if at > left and at + wide > width - MARGIN:
-            at, y = left, y + _CHIP + 4
-        canvas.rect(at, y + 1, wide, _CHIP, fill=PANEL, stroke=tint(INK, 0.35), radius=5)
-        canvas.text(at + 7, y + 11, shown, 12, mono=True)
-        at += wide + 6
-    y += _ROW
+        roots = _root_words(group)
+        wide = measure(roots, 12, mono=True) + 14
+        canvas.rect(left, y + 1, wide, CHIP, fill=_COLOUR, radius=10)
+        canvas.text(left + 7, y + 11, roots, 12, mono=True, bold=True, fill=ink_on(_COLOUR))
+        taken = wide + 8
+    placed = chips(at_most(group.members, MOST_NAMES), width - MARGIN - left, taken)
+    for right, down, wide, shown in placed:
+        canvas.chip(left + right, y + 1 + down, wide, shown)
+    y += _ROW + (placed[-1][1] if placed else 0)
     for phrase in group.limits:
         canvas.text(x + 12, y + 8, fit(phrase, 12, width - MARGIN - x - 12), 12)
         y += 18

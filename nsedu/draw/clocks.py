@@ -21,7 +21,6 @@ from nsedu.draw.style import (
     SOFT_INK,
     TREE_LINE,
     okabe_ito,
-    tint,
 )
 from nsedu.draw.svg import Canvas, fit, measure, wrap
 from nsedu.observe.clocks import CLOCKS, SECOND, TimeNamespace, words
@@ -167,8 +166,9 @@ def _line(row: Row, letters: Letters, least: float) -> Line:
     space, who = row.space, row.who()
     wrapped = [line for one in who for line in wrap(one, SAID, WHO - 20)]
     shown = [fit(line, SAID, WHO - 16) for line in wrapped]
+    letter = letters.of("time", space.ns)
     cells = [
-        _chip(letters.of("time", space.ns)),
+        Cell(letter, partial(legend.draw_letter, "time", letter)),
         Cell("\n".join(shorten(one, 70) for one in who), partial(_paragraph, shown, INK, False)),
         Cell("yours"),
         _offset(space.monotonic),
@@ -176,15 +176,6 @@ def _line(row: Row, letters: Letters, least: float) -> Line:
         Cell("", partial(_lane, space)),
     ]
     return Line(cells, height=max(least, LEADING * len(wrapped) + 8), rule=True)
-
-
-def _chip(letter: str) -> Cell:
-    def draw(canvas: Canvas, space: Space) -> None:
-        canvas.rect(space.x, space.y - 10, 28, 20, fill=tint(COLOUR, 0.3),
-                    stroke=tint(COLOUR, 0.7), radius=4)  # fmt: skip
-        canvas.text(space.x + 14, space.y, letter, 12, anchor="middle", mono=True, bold=True)
-
-    return Cell(letter, draw)
 
 
 def _offset(offset: int | None) -> Cell:

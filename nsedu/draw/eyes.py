@@ -18,8 +18,14 @@ MOST = 40
 WIDTH = 760.0
 EYE, NAME, SIGN = 40.0, 210.0, 34.0
 ROOM = WIDTH - 2 * MARGIN - EYE - NAME - SIGN
-COLUMNS = (Column(EYE + NAME - 4), Column(SIGN, 4, least=1), Column(ROOM), Column())
-"""Who, whether in the same namespace, what is seen, and why (in the drawing below that)."""
+COLUMNS = (
+    Column(EYE, gap=0),
+    Column(NAME - 8, 4),
+    Column(SIGN, 4, least=1),
+    Column(ROOM),
+    Column(),
+)
+"""An eye, who, whether in the same namespace, what is seen, and why (in the drawing below that)."""
 ROW, LEADING = 40.0, 16.0
 SIGNS = {True: "=", False: "≠", None: "?"}
 
@@ -59,25 +65,15 @@ def _meanings(view: Comparison) -> list[str]:
 def _line(sight: Observation, type: str, own: bool) -> Line:
     rule = wrap(clean(sight.rule), 12, ROOM) if sight.rule else []
     below = LEADING * len(rule) + 4 if rule else 0
-    sign = "" if own else SIGNS[sight.same]
+    name, sign = clean(sight.name), "" if own else SIGNS[sight.same]
     cells = [
-        _name(sight, okabe_ito[type] if sight.same is False else TREE_LINE, own),
+        Cell("", partial(_eye, okabe_ito[type] if sight.same is False else TREE_LINE)),
+        words(shorten(name, 40), 13, drawn=name, mono=True, bold=own),
         words(sign, 16, bold=True, anchor="middle"),
         Cell(clean(sight.told), partial(_seen, sight, okabe_ito[type], rule)),
         Cell(f"· {clean(sight.rule)}" if sight.rule else ""),
     ]
     return Line(cells, below=below, rule=True)
-
-
-def _name(sight: Observation, colour: str, own: bool) -> Cell:
-    name = clean(sight.name)
-
-    def draw(canvas: Canvas, space: Space) -> None:
-        _eye(canvas, space.x + 14, space.y, colour)
-        shown = fit(name, 13, NAME - 8, mono=True)
-        canvas.text(space.x + EYE, space.y, shown, 13, mono=True, bold=own)
-
-    return Cell(shorten(name, 40), draw)
 
 
 def _seen(sight: Observation, colour: str, rule: list[str], canvas: Canvas, space: Space) -> None:
@@ -93,7 +89,8 @@ def _seen(sight: Observation, colour: str, rule: list[str], canvas: Canvas, spac
         canvas.text(x, y + ROW / 2 + 6 + LEADING * number, line, 12, fill=SOFT_INK)
 
 
-def _eye(canvas: Canvas, x: float, y: float, colour: str) -> None:
+def _eye(colour: str, canvas: Canvas, space: Space) -> None:
+    x, y = space.x + 14, space.y
     lid = f"M{x - 12:.1f} {y:.1f}q12 -13 24 0q-12 13 -24 0z"
     canvas.path(lid, INK, 1.4, fill=PANEL)
     canvas.rect(x - 4.5, y - 4.5, 9, 9, fill=colour, stroke=INK, radius=4.5)

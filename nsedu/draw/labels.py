@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 from rich.cells import cell_len
 
+from nsedu.agent.lent_ids import is_yours
 from nsedu.kernel.namespace_types import BY_NAME, LINKS, TYPE_OF_LINK
 from nsedu.observe.records import Process, Snapshot
 from nsedu.printable import clean
 
+Item = TypeVar("Item")
 LONGEST = 40
 """Characters after which the name of a process is cut."""
 
@@ -44,6 +47,19 @@ def at_most(words: list[str], most: int) -> list[str]:
     """The first words, at most so many of them, and how many more there are."""
     rest = len(words) - most
     return words if rest <= 0 else [*words[:most], f"… {rest} more"]
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:
+    """The items with the same key together, in the order in which the keys are met."""
+    groups: dict[Hashable, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+def made_by(uid: int, reader: int | None) -> str:
+    """Whose work something is: by name if the reader's, so that a picture is the same for all."""
+    return "made by you" if is_yours(uid, reader) else f"made by uid {uid}"
 
 
 def with_alike(name: str, alike: int) -> str:

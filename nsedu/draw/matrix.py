@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from functools import partial
 from typing import NamedTuple
 
 from nsedu.draw.labels import call, columns, shorten, unread
@@ -151,52 +152,48 @@ def _sheet(labels: list[str], cells: list[list[str]], types: list[NsType]) -> Ro
     head += [words(str(index + 1), mono=True, anchor="middle", fill=SOFT_INK)
              for index in range(len(labels))]  # fmt: skip
     if crowded:
-        columns.append(Column(62))
+        columns.append(Column(68))
         head.append(words(f"{_MISSING} with 1", drawn="≠ 1", anchor="middle", fill=SOFT_INK))
     body = []
     for row, (label, differing) in enumerate(zip(labels, cells, strict=True)):
-        line = [_name(row + 1, label)]
+        line = [Cell(f"{row + 1} {label}", partial(_draw_name, row + 1, label))]
         for column, marks in enumerate(differing):
-            line.append(_cell(marks, len(types), crowded, itself=row == column))
-        body.append(Line(line + [_spread_cell(differing[0])] * crowded))
+            count, shown = len(types) - len(marks), "" if crowded else marks
+            draw = partial(_draw_cell, count, shown, row == column)
+            line.append(Cell(f"{count} {shown}".rstrip(), draw))
+        if crowded:
+            line.append(Cell(differing[0], partial(_draw_marks, differing[0], INK, 6.6)))
+        body.append(Line(line))
     heading = Line(head, height=20, below=4)
     return Rows(columns, [heading, *body], 25.0 if crowded else 46.0, least=600)
 
 
-def _name(number: int, label: str) -> Cell:
-    def draw(canvas: Canvas, space: Space) -> None:
-        x, y, width, height = space
-        canvas.line(x, y + height / 2, x + width - 6, y + height / 2, RULE)
-        canvas.text(x + 20, y, str(number), 12, anchor="end", mono=True, fill=SOFT_INK)
-        canvas.text(x + 28, y, fit(label, 13, width - 41, mono=True), 13, mono=True)
-
-    return Cell(f"{number} {label}", draw)
+def _draw_name(number: int, label: str, canvas: Canvas, space: Space) -> None:
+    x, y, width, height = space
+    canvas.line(x, y + height / 2, x + width - 6, y + height / 2, RULE)
+    canvas.text(x + 20, y, str(number), 12, anchor="end", mono=True, fill=SOFT_INK)
+    canvas.text(x + 28, y, fit(label, 13, width - 41, mono=True), 13, mono=True)
 
 
-def _cell(differing: str, total: int, crowded: bool, itself: bool) -> Cell:
+def _draw_cell(count: int, marks: str, itself: bool, canvas: Canvas, space: Space) -> None:
     """How many namespaces two groups share and, if there is space, which types they do not."""
-    count = total - len(differing)
-    lettered = differing if not crowded else ""
-
-    def draw(canvas: Canvas, space: Space) -> None:
-        fill, (x, y, wide, tall) = shade(count), space
-        left, top, wide, tall = x + 1.5, y - tall / 2 + 1.5, wide - 3, tall - 3
-        ink = ink_on(fill)
-        canvas.rect(left, top, wide, tall, fill=fill, stroke=tint(SHARED, 0.3), radius=4)
-        if itself:
-            canvas.rect(left + 2, top + 2, wide - 4, tall - 4, stroke=ink, radius=3, dashed=True)
-        canvas.text(space.middle, y - 8 if lettered else y, str(count), 12 if crowded else 16,
-                    anchor="middle", bold=True, fill=ink)  # fmt: skip
-        _spread(canvas, space.middle, y + 11, min(7.0, (wide - 6) / 8), lettered, ink)
-
-    return Cell(f"{count} {lettered}".rstrip(), draw)
+    fill, (x, y, wide, tall) = shade(count), space
+    left, top, wide, tall = x + 1.5, y - tall / 2 + 1.5, wide - 3, tall - 3
+    ink = ink_on(fill)
+    canvas.rect(left, top, wide, tall, fill=fill, stroke=tint(SHARED, 0.3), radius=4)
+    if itself:
+        canvas.rect(left + 2, top + 2, wide - 4, tall - 4, stroke=ink, radius=3, dashed=True)
+    canvas.text(space.middle, y - 8 if marks else y, str(count), 16 if tall > 30 else 12,
+                anchor="middle", bold=True, fill=ink)  # fmt: skip
+    _draw_marks(marks, ink, min(7.0, (wide - 6) / 8), canvas, space._replace(y=y + 11))
 
 
-def _spread_cell(differing: str) -> Cell:
-    def draw(canvas: Canvas, space: Space) -> None:
-        _spread(canvas, space.x + 34, space.y, 6.6, differing, INK)
-
-    return Cell(differing, draw)
+def _draw_marks(marks: str, ink: str, step: float, canvas: Canvas, space: Space) -> None:
+    """The marks of types, each at a place of its own."""
+    for index, t in enumerate(CATALOGUE):
+        if t.mark in marks:
+            canvas.text(space.middle + (index - 3.5) * step, space.y, t.mark, 10.5,
+                        anchor="middle", mono=True, bold=True, fill=ink)  # fmt: skip
 
 
 def _key(canvas: Canvas, y: float, types: list[NsType], crowded: bool) -> float:
@@ -217,14 +214,6 @@ def _key(canvas: Canvas, y: float, types: list[NsType], crowded: bool) -> float:
         canvas.text(x + 21, y, t.name, 11, fill=SOFT_INK)
         x += 21 + measure(t.name, 11) + 12
     return y + 24
-
-
-def _spread(canvas: Canvas, x: float, y: float, step: float, differing: str, ink: str) -> None:
-    """The marks, each at a place of its own around x."""
-    for index, t in enumerate(CATALOGUE):
-        if t.mark in differing:
-            canvas.text(x + (index - 3.5) * step, y, t.mark, 10.5, anchor="middle", mono=True,
-                        bold=True, fill=ink)  # fmt: skip
 
 
 def shade(count: int) -> str:

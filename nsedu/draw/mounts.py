@@ -91,6 +91,11 @@ class Row:
     group: str = ""
 
     @property
+    def depth(self) -> int:
+        """Its level in the tree."""
+        return len(self.lasts) - 1
+
+    @property
     def what(self) -> str:
         """The file system: its type, its source if that says more, and which part of it."""
         if self.more:
@@ -468,7 +473,7 @@ class _Drawing:
         drawn = connecting if len(connecting) <= MOST_LANES else []
         self.lanes = {group.letter: index for index, group in enumerate(drawn)}
         rows = [row for page in pages for row in page.rows]
-        paths = max((_x(row) + measure(row.path, PATH_SIZE, mono=True) for row in rows),
+        paths = max((row.depth * INDENT + measure(row.path, PATH_SIZE, mono=True) for row in rows),
                     default=0.0)  # fmt: skip
         what = max((measure(row.what, 11, mono=True) for row in rows), default=0.0)
         passing = max(map(_words_width, rows), default=0.0)
@@ -503,7 +508,7 @@ class _Drawing:
         lines = [
             Line([_path(row), words(row.what, 11, mono=True, fill=SOFT_INK),
                   Cell(f"{MARK[row.kind]} {_words(row)}", partial(self._draw_words, row))],
-                 len(row.lasts) - 1)
+                 row.depth)
             for row in rows
         ]  # fmt: skip
         return Rows(self.columns, lines, ROW, indent=INDENT, left=MARGIN + 8)
@@ -550,10 +555,6 @@ class _Drawing:
                     canvas.rect(x - 3.5, y - 3.5, 7, 7, fill=colour, radius=3.5)
             canvas.rect(x - 8, top - 19, 16, 14, fill=PANEL, stroke=colour, radius=3)
             canvas.text(x, top - 12, name, 10.5, anchor="middle", mono=True, bold=True)
-
-
-def _x(row: Row) -> float:
-    return (len(row.lasts) - 1) * INDENT
 
 
 def _words(row: Row) -> str:

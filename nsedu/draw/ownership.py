@@ -8,8 +8,17 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from nsedu.agent.lent_ids import is_yours
-from nsedu.draw.labels import Letters, at_most, call, identity, known, unread, with_alike
+from nsedu.draw.labels import (
+    Letters,
+    at_most,
+    call,
+    grouped,
+    identity,
+    known,
+    made_by,
+    unread,
+    with_alike,
+)
 from nsedu.draw.nested_boxes import Box, Layout, cut, text_lines
 from nsedu.draw.picture import Picture
 from nsedu.draw.process_rows import build_trees, rows
@@ -117,10 +126,8 @@ class _Look:
         many = len(users) > MANY_BOXES
 
         def build(siblings: list[int]) -> list[Box]:
-            groups: dict[Hashable, list[int]] = {}
-            for ns in siblings:
-                groups.setdefault(kind_of[ns] if many else ns, []).append(ns)
-            built = [(self._box(alike), alike[0]) for alike in groups.values()]
+            groups = grouped(siblings, lambda ns: kind_of[ns] if many else ns)
+            built = [(self._box(alike), alike[0]) for alike in groups]
             for box, ns in built:
                 box.inner = build(inner.get(ns, []))
             return [box for box, _ in built]
@@ -135,9 +142,7 @@ class _Look:
         name = with_alike(f"user {self.letters.of('user', ns.ns)}", len(alike) - 1)
         facts = []
         if ns.uid is not None and ns.parent is not None:
-            facts.append(
-                "made by you" if is_yours(ns.uid, self.reader) else f"made by uid {ns.uid}"
-            )
+            facts.append(made_by(ns.uid, self.reader))
         if ns.ns not in self.owned:
             facts.append("owns nothing")
         return self._with_members(Box("user", name, identity("user", ns.ns), facts), ns.ns)
@@ -164,15 +169,11 @@ class _Look:
 
     def rows(self) -> list[Row]:
         """A row for the processes of each set of namespaces, in the order of the tree."""
-        groups: dict[tuple[int | None, ...], list[Process]] = {}
-        for process in self.order:
-            if process.links:
-                where = tuple(process.links.get(type) for type in ("user", *OWNED))
-                groups.setdefault(where, []).append(process)
-        return [self._row(where, members) for where, members in groups.items()]
+        living = [process for process in self.order if process.links]
+        return [self._row(members) for members in grouped(living, _spaces)]
 
-    def _row(self, where: tuple[int | None, ...], members: list[Process]) -> Row:
-        user, spaces = where[0], where[1:]
+    def _row(self, members: list[Process]) -> Row:
+        user, *spaces = _spaces(members[0])
         cells = tuple(
             (self.letters.of(type, ns), self._may(user, type, ns))
             for type, ns in zip(OWNED, spaces, strict=True)
@@ -190,15 +191,16 @@ class _Look:
         return YES if user in (owner, *self._above(owner)) else NO
 
 
+def _spaces(process: Process) -> tuple[int | None, ...]:
+    return tuple(process.links.get(type) for type in ("user", *OWNED))
+
+
 def _fold(table: list[Row]) -> tuple[list[Row], int]:
     """The rows to draw, those that may do the same once if there are many; how many are left."""
     if len(table) > MANY_ROWS:
-        groups: dict[Hashable, list[Row]] = {}
-        for row in table:
-            groups.setdefault(tuple(mark for _, mark in row.cells), []).append(row)
         table = [
             alike[0]._replace(name=with_alike(alike[0].name, len(alike) - 1))
-            for alike in groups.values()
+            for alike in grouped(table, lambda row: tuple(mark for _, mark in row.cells))
         ]
     return table[:MOST_ROWS], max(0, len(table) - MOST_ROWS)
 

@@ -7,7 +7,16 @@ from typing import NamedTuple
 from nsedu.draw import legend
 from nsedu.draw.labels import Letters, unread
 from nsedu.draw.picture import Picture
-from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
+from nsedu.draw.process_rows import (
+    Row,
+    build_trees,
+    collapse,
+    merge_identical,
+    name_cell,
+    names_width,
+    processes_in,
+    rows,
+)
 from nsedu.draw.rows import Band, Cell, Column, Line, Rows, Space, words
 from nsedu.draw.style import INK, MARGIN, SOFT_INK, TREE_LINE, WIDEST, ink_on, okabe_ito, tint
 from nsedu.draw.svg import Canvas, measure
@@ -176,7 +185,7 @@ class _Ladder:
         heads = [words(head, mono=True, bold=True, anchor="middle") for head in self._heads()]
         head = Line([words("process", fill=SOFT_INK), *heads], height=24, below=2, rule=True)
         body = [
-            Line([self._name(line.row), *(self._drawn(line, i) for i in range(len(columns)))],
+            Line([name_cell(line.row), *(self._drawn(line, i) for i in range(len(columns)))],
                  line.row.depth, rule=True)
             for line in self.lines
         ]  # fmt: skip
@@ -186,13 +195,7 @@ class _Ladder:
 
     def _names(self, indent: float) -> float:
         """How wide the names are, when each level of the tree takes `indent` px."""
-        return max(
-            (
-                measure(line.row.node.label, SIZE, mono=True) + line.row.depth * indent + 10
-                for line in self.lines
-            ),
-            default=0.0,
-        )
+        return names_width((line.row for line in self.lines), indent) + 10
 
     def _choose(self, depth: int, room: float) -> tuple[list[int], list[float]]:
         """As many levels as there is room for; of a deep ladder, those at both ends."""
@@ -239,13 +242,6 @@ class _Ladder:
     def _heads(self) -> list[str]:
         elided = f"… {self._elided()} more"
         return [elided if level == ELIDED else f"level {level}" for level in self.levels]
-
-    @staticmethod
-    def _name(row: Row) -> Cell:
-        node = row.node
-        return words(row.label, SIZE, drawn=node.label, mono=True,
-                     bold=bool(node.process.role) and not node.more,
-                     fill=SOFT_INK if node.more else INK)  # fmt: skip
 
     def _drawn(self, line: PidLine, column: int) -> Cell:
         """What a row has in a column: a number, or a sign that it goes on to the right."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from nsedu.draw.labels import Letters
-from nsedu.draw.process_rows import Row
+from nsedu.draw.process_rows import Row, name_cell, names_width
 from nsedu.draw.rows import Band, Cell, Column, Line, Rows, Space, words
 from nsedu.draw.style import (
     INK,
@@ -122,17 +123,11 @@ def grid(lines: list[GridLine]) -> Rows:
     marks = 18.0 if any(line.mark for line in lines) else 0.0
     deepest = max((line.row.depth for line in lines), default=0)
     indent = min(18.0, (room - 110) / max(1, deepest))
-    names = max(
-        (
-            measure(line.row.node.label, SIZE, mono=True) + line.row.depth * indent + marks
-            for line in lines
-        ),
-        default=0.0,
-    )
-    names = min(room, max(170.0, names))
+    names = min(room, max(170.0, names_width((line.row for line in lines), indent) + marks))
     pitch = max(pitch, (620 - 2 * MARGIN - names - 21 + GAP) / 8)
     first = Column(names + 4 - marks, 17, least=26)
-    head = Line([words("process", fill=SOFT_INK), *map(_head, NAMES)], 0, 24, 10, rule=True)
+    heads = [Cell(name, partial(_draw_head, name)) for name in NAMES]
+    head = Line([words("process", fill=SOFT_INK), *heads], 0, 24, 10, rule=True)
     body = [
         Line([_name(line), *map(_type_cell, NAMES, line.cells)], line.row.depth, rule=True)
         for line in lines
@@ -146,29 +141,19 @@ def grid(lines: list[GridLine]) -> Rows:
     )
 
 
-def _head(type: str) -> Cell:
-    name = words(type, mono=True, bold=True, anchor="middle")
-
-    def draw(canvas: Canvas, space: Space) -> None:
-        name.draw(canvas, space)
-        canvas.rect(space.x, space.y + 11, space.width, 5, fill=okabe_ito[type], radius=2)
-
-    return name._replace(draw=draw)
+def _draw_head(type: str, canvas: Canvas, space: Space) -> None:
+    canvas.text(space.middle, space.y, type, 12, anchor="middle", mono=True, bold=True)
+    canvas.rect(space.x, space.y + 11, space.width, 5, fill=okabe_ito[type], radius=2)
 
 
 def _name(line: GridLine) -> Cell:
-    node, gone = line.row.node, line.mark == "−"
-    bold = bool(node.process.role) and not node.more
-    ink = SOFT_INK if node.more or gone else INK
-    name = words(line.row.label, SIZE, drawn=node.label, mono=True, bold=bold, fill=ink,
-                 struck=gone)  # fmt: skip
+    name, came = name_cell(line.row, gone=line.mark == "−"), line.mark == "+"
 
     def draw(canvas: Canvas, space: Space) -> None:
         name.draw(canvas, space)
-        y, came = space.y, line.mark == "+"
-        canvas.rect(MARGIN - 2, y - 7, 14, 14, fill=INK if came else PANEL, stroke=INK, radius=7)
-        canvas.text(MARGIN + 5, y, line.mark, 12, anchor="middle", bold=True,
-                    fill=ink_on(INK) if came else INK)  # fmt: skip
+        fill, ink, y = INK if came else PANEL, ink_on(INK) if came else INK, space.y
+        canvas.rect(MARGIN - 2, y - 7, 14, 14, fill=fill, stroke=INK, radius=7)
+        canvas.text(MARGIN + 5, y, line.mark, 12, anchor="middle", bold=True, fill=ink)
 
     return name._replace(draw=draw) if line.mark else name
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import accumulate, groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nsedu.draw.labels import centre, columns, pad
-from nsedu.draw.style import INK, MARGIN, RULE, TREE_LINE
+from nsedu.draw.style import MARGIN, RULE, TREE_LINE
 from nsedu.draw.svg import Canvas, fit
 
 
@@ -192,19 +192,16 @@ def words(
     size: float = 12,
     *,
     drawn: str | None = None,
-    fill: str = INK,
     anchor: str = "start",
     mono: bool = False,
-    bold: bool = False,
-    struck: bool = False,
+    **look: Any,
 ) -> Cell:
     """A cell of words, in the drawing cut to the width of its column, or `drawn` in their place."""
 
     def draw(canvas: Canvas, space: Space) -> None:
         x = space.x + {"start": 0.0, "middle": space.width / 2, "end": space.width}[anchor]
         shown = fit(text if drawn is None else drawn, size, space.width, mono)
-        canvas.text(x, space.y, shown, size, fill=fill, anchor=anchor, mono=mono, bold=bold,
-                    struck=struck)  # fmt: skip
+        canvas.text(x, space.y, shown, size, anchor=anchor, mono=mono, **look)
 
     return Cell(text, draw)
 

@@ -17,8 +17,12 @@ from nsedu.draw.style import (
     SANS,
     SANS_ADVANCE,
     SOFT_INK,
+    tint,
 )
 from nsedu.printable import clean
+
+CHIP = 20.0
+"""How high a little box with a name is."""
 
 
 def measure(text: str, size: float, mono: bool = False) -> float:
@@ -41,6 +45,30 @@ def wrap(text: str, size: float, width: float) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def chips(
+    labels: Iterable[str], room: float, start: float = 0.0
+) -> list[tuple[float, float, float, str]]:
+    """Where names in little boxes go, side by side in as many lines as it takes.
+
+    Args:
+        labels: the names.
+        room: px that a line has.
+        start: px of the first line that are taken.
+
+    Returns:
+        For each the x and y of its upper left corner, its width, and the name, cut if it must be.
+    """
+    places, x, y = [], start, 0.0
+    for label in labels:
+        shown = fit(label, 12, room - 14, mono=True)
+        width = measure(shown, 12, mono=True) + 14
+        if x and x + width > room:
+            x, y = 0.0, y + CHIP + 5
+        places.append((x, y, width, shown))
+        x += width + 6
+    return places
 
 
 def _number(value: float) -> str:
@@ -121,6 +149,11 @@ class Canvas:
             + (' text-decoration="line-through"' if struck else "")
             + f' xml:space="preserve">{_escape(clean(text))}</text>'
         )
+
+    def chip(self, x: float, y: float, width: float, text: str, fill: str = PANEL) -> None:
+        """A name in a little box, see `chips`."""
+        self.rect(x, y, width, CHIP, fill=fill, stroke=tint(INK, 0.35), radius=5)
+        self.text(x + 7, y + CHIP / 2, text, 12, mono=True)
 
     def heading(self, title: str, below: list[str], width: float) -> float:
         """The title of the picture and sentences under it; returns the y below them."""

@@ -8,11 +8,11 @@ two columns, and no box.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nsedu.draw.labels import LONGEST, at_most, identity, letter, shorten, with_alike
+from nsedu.draw.labels import LONGEST, at_most, grouped, identity, letter, shorten, with_alike
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import (
     INK,
@@ -186,18 +186,18 @@ def _groups(networks: Sequence[Network]) -> list[list[Network]]:
     masters = {
         (network.ns, link.name): link.master for network in networks for link in network.links
     }
-    groups: dict[object, list[Network]] = {}
-    for network in networks:
+
+    def like(network: Network) -> Hashable:
         links = tuple(
             (link.name, link.kind, link.note, link.up, link.carrier, link.mtu, link.master,
              len(link.addresses), link.peer and (link.peer.ns == network.ns or link.peer.ns),
              link.peer and masters.get((link.peer.ns, link.peer.name)))
             for link in network.links
         )  # fmt: skip
-        like = (links, network.routes, network.rules, network.forwards, network.forwards6,
+        return (links, network.routes, network.rules, network.forwards, network.forwards6,
                 network.unread, len(network.members), network.own)  # fmt: skip
-        groups.setdefault(like, []).append(network)
-    return list(groups.values())
+
+    return grouped(networks, like)
 
 
 class _Formatter:
