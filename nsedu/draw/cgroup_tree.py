@@ -121,7 +121,7 @@ def cgroup_tree(view: CgroupView) -> Picture:
         text += [*table.text(), *more, ""]
         y = _draw_tree(canvas, y + 12, width, tree, rows)
         y = table.draw(canvas, y + 6) + 6
-        y = canvas.footnotes(more, y + 6, width)
+        y = canvas.footnotes(more, y, width)
     if not found:
         notes.insert(0, "this process is in no control group: the kernel has none, or hides them")
     text += [*legend.lines(letters, {}, ("cgroup",)), *SENSE, *notes]

@@ -122,8 +122,24 @@ class Rows:
         self.width = max(least, self.lefts[-1] - columns[-1].after + MARGIN)
 
     def text(self) -> list[str]:
-        """The rows as text."""
-        return aligned([line.cells for line in self.lines], self.columns)
+        """The rows as text, each column as wide as its widest cell."""
+        split = [[cell.text.split("\n") for cell in line.cells] for line in self.lines]
+        widths = [column.least for column in self.columns]
+        for line in split:
+            for index, parts in enumerate(line):
+                widths[index] = max([widths[index], *map(columns, parts)])
+        out = []
+        for row, line in zip(self.lines, split, strict=True):
+            for number in range(max(map(len, line))):
+                found = ""
+                for cell, parts, most, column in zip(
+                    row.cells, line, widths, self.columns, strict=False
+                ):
+                    part, width = "".join(parts[number : number + 1]), min(most, column.most)
+                    part = centre(part, width) if cell.centred else part
+                    found += pad(part, width + column.gap)
+                out.append(found.rstrip())
+        return out
 
     def draw(self, canvas: Canvas, y: float) -> float:
         """Draw the rows; returns the y below them."""
@@ -141,9 +157,20 @@ class Rows:
             for cell, column, x in zip(line.cells, self.columns, self.lefts, strict=False):
                 cell.draw(canvas, Space(x + aside, middles[-1], column.width - aside, height))
                 aside = 0.0
-        depths = [line.depth for line in self.lines]
-        draw_branches(canvas, depths, middles, self.lefts[0], self.indent)
+        self._branches(canvas, middles)
         return tops[-1]
+
+    def _branches(self, canvas: Canvas, middles: list[float]) -> None:
+        """The lines of the tree, before the names."""
+        ends: list[float] = []  # for each level, the y down to which its stem is drawn
+        for line, y in zip(self.lines, middles, strict=True):
+            depth, indent = line.depth, self.indent
+            ends[depth:] = [y + 9]
+            if depth:
+                x = self.lefts[0] + (depth - 1 + 0.28) * indent
+                top, reach = ends[depth - 1], 0.55 * indent
+                canvas.path(f"M{x:.1f} {top:.1f}V{y:.1f}h{reach:.1f}", TREE_LINE)
+                ends[depth - 1] = y
 
     def _bands(self, canvas: Canvas, column: int, tops: list[float]) -> None:
         found = [line.cells[column].band if column < len(line.cells) else None
@@ -157,34 +184,11 @@ class Rows:
             first = last
 
 
-def aligned(lines: Sequence[Sequence[Cell]], among: Sequence[Column]) -> list[str]:
-    """Cells as text, each column as wide as its widest cell.
-
-    Args:
-        lines: the cells of each line.
-        among: the columns.
-    """
-    split = [[cell.text.split("\n") for cell in line] for line in lines]
-    widths = [column.least for column in among]
-    for line in split:
-        for index, parts in enumerate(line):
-            widths[index] = max([widths[index], *map(columns, parts)])
-    widths = [min(width, column.most) for width, column in zip(widths, among, strict=True)]
-    out = []
-    for cells, line in zip(lines, split, strict=True):
-        for number in range(max(map(len, line))):
-            found = ""
-            for cell, parts, width, column in zip(cells, line, widths, among, strict=False):
-                part = parts[number] if number < len(parts) else ""
-                found += pad(centre(part, width) if cell.centred else part, width + column.gap)
-            out.append(found.rstrip())
-    return out
-
-
 def table(lines: Sequence[Sequence[str]], **column: int) -> list[str]:
     """Words as text, one column like the other; see `Column`."""
-    number = max(map(len, lines), default=0)
-    return aligned([list(map(Cell, line)) for line in lines], [Column(**column)] * number)
+    number = max(map(len, lines), default=1)
+    rows = [Line(list(map(Cell, line))) for line in lines]
+    return Rows([Column(**column)] * number, rows).text()
 
 
 def words(
@@ -204,25 +208,3 @@ def words(
         canvas.text(x, space.y, shown, size, anchor=anchor, mono=mono, **look)
 
     return Cell(text, draw)
-
-
-def draw_branches(
-    canvas: Canvas, depths: Sequence[int], middles: Sequence[float], start: float, indent: float
-) -> None:
-    """The lines of a tree, before the names of its rows.
-
-    Args:
-        canvas: where to draw.
-        depths: of each row, from top to bottom.
-        middles: of each row, y of its middle.
-        start: x of a root's name.
-        indent: from a name to those below it.
-    """
-    ends: list[float] = []  # for each level, the y down to which its stem is drawn
-    for depth, y in zip(depths, middles, strict=True):
-        ends[depth:] = [y + 9]
-        if depth:
-            x = start + (depth - 1 + 0.28) * indent
-            top, reach = ends[depth - 1], 0.55 * indent
-            canvas.path(f"M{x:.1f} {top:.1f}V{y:.1f}h{reach:.1f}", TREE_LINE)
-            ends[depth - 1] = y
