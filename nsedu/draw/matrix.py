@@ -159,7 +159,7 @@ def _sheet(labels: list[str], cells: list[list[str]], types: list[NsType]) -> Ro
         line = [Cell(f"{row + 1} {label}", partial(_draw_name, row + 1, label))]
         for column, marks in enumerate(differing):
             count, shown = len(types) - len(marks), "" if crowded else marks
-            draw = partial(_draw_cell, count, shown, row == column)
+            draw = partial(_draw_cell, count, shown, row == column, 12 if crowded else 16)
             line.append(Cell(f"{count} {shown}".rstrip(), draw))
         if crowded:
             line.append(Cell(differing[0], partial(_draw_marks, differing[0], INK, 6.6)))
@@ -175,7 +175,9 @@ def _draw_name(number: int, label: str, canvas: Canvas, space: Space) -> None:
     canvas.text(x + 28, y, fit(label, 13, width - 41, mono=True), 13, mono=True)
 
 
-def _draw_cell(count: int, marks: str, itself: bool, canvas: Canvas, space: Space) -> None:
+def _draw_cell(
+    count: int, marks: str, itself: bool, size: float, canvas: Canvas, space: Space
+) -> None:
     """How many namespaces two groups share and, if there is space, which types they do not."""
     fill, (x, y, wide, tall) = shade(count), space
     left, top, wide, tall = x + 1.5, y - tall / 2 + 1.5, wide - 3, tall - 3
@@ -183,8 +185,8 @@ def _draw_cell(count: int, marks: str, itself: bool, canvas: Canvas, space: Spac
     canvas.rect(left, top, wide, tall, fill=fill, stroke=tint(SHARED, 0.3), radius=4)
     if itself:
         canvas.rect(left + 2, top + 2, wide - 4, tall - 4, stroke=ink, radius=3, dashed=True)
-    canvas.text(space.middle, y - 8 if marks else y, str(count), 16 if tall > 30 else 12,
-                anchor="middle", bold=True, fill=ink)  # fmt: skip
+    canvas.text(space.middle, y - 8 if marks else y, str(count), size, anchor="middle",
+                bold=True, fill=ink)  # fmt: skip
     _draw_marks(marks, ink, min(7.0, (wide - 6) / 8), canvas, space._replace(y=y + 11))
 
 
