@@ -152,7 +152,7 @@ def _sheet(labels: list[str], cells: list[list[str]], types: list[NsType]) -> Ro
     head += [words(str(index + 1), mono=True, anchor="middle", fill=SOFT_INK)
              for index in range(len(labels))]  # fmt: skip
     if crowded:
-        columns.append(Column(68))
+        columns.append(Column(62))
         head.append(words(f"{_MISSING} with 1", drawn="≠ 1", anchor="middle", fill=SOFT_INK))
     body = []
     for row, (label, differing) in enumerate(zip(labels, cells, strict=True)):

@@ -124,8 +124,8 @@ def grid(lines: list[GridLine]) -> Rows:
     deepest = max((line.row.depth for line in lines), default=0)
     indent = min(18.0, (room - 110) / max(1, deepest))
     names = min(room, max(170.0, names_width((line.row for line in lines), indent) + marks))
-    pitch = max(pitch, (620 - 2 * MARGIN - names - 21 + GAP) / 8)
-    first = Column(names + 4 - marks, 17, least=26)
+    pitch = max(pitch, (620 - 2 * MARGIN - names - 16) / 8)
+    first = Column(names + 4 - marks, 12, least=26)
     heads = [Cell(name, partial(_draw_head, name)) for name in NAMES]
     head = Line([words("process", fill=SOFT_INK), *heads], 0, 24, 10, rule=True)
     body = [

@@ -119,7 +119,7 @@ class Rows:
     ) -> None:
         self.columns, self.lines, self.row, self.indent = columns, lines, row, indent
         self.lefts = list(accumulate((c.width + c.after for c in columns), initial=float(left)))
-        self.width = max(least, self.lefts[-1] - columns[-1].after + MARGIN)
+        self.width = max(least, self.lefts[-1] + MARGIN)
 
     def text(self) -> list[str]:
         """The rows as text, each column as wide as its widest cell."""
@@ -145,14 +145,15 @@ class Rows:
         """Draw the rows; returns the y below them."""
         heights = ((line.height or self.row) + line.below for line in self.lines)
         tops = list(accumulate(heights, initial=y))
+        for line, bottom in zip(self.lines, tops[1:], strict=True):
+            if line.rule:
+                canvas.line(MARGIN, bottom, self.width - MARGIN, bottom, RULE)
         for index in range(len(self.columns)):
             self._bands(canvas, index, tops)
         middles = []
-        for line, top, bottom in zip(self.lines, tops, tops[1:], strict=False):
+        for line, top in zip(self.lines, tops, strict=False):
             height = line.height or self.row
             middles.append(top + height / 2)
-            if line.rule:
-                canvas.line(MARGIN, bottom, self.width - MARGIN, bottom, RULE)
             aside = line.depth * self.indent
             for cell, column, x in zip(line.cells, self.columns, self.lefts, strict=False):
                 cell.draw(canvas, Space(x + aside, middles[-1], column.width - aside, height))
