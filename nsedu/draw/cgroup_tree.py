@@ -1,17 +1,24 @@
-"""Control groups as a tree, with who is in them and where each cgroup namespace has its root."""
+"""Control groups as a tree, with who is in them and where each cgroup namespace has its root.
+
+They are named relative to the reader's own, so that all see the same.  Where a notebook's own group
+lies depends on the machine, so it is "yours", and what lies above it "…"; a group that was made for
+a sandbox has that sandbox's name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from nsedu.draw import legend
-from nsedu.draw.cgroup_tree_layout import Group, Tree, fold_groups, fold_seats, trees
-from nsedu.draw.labels import Letters, columns, pad
+from nsedu.draw.labels import Letters, at_most, branches, with_alike
 from nsedu.draw.picture import Picture
+from nsedu.draw.rows import Column, Line, Rows, words
 from nsedu.draw.style import (
     INK,
     MARGIN,
-    PANEL,
     RULE,
     SOFT_INK,
     TREE_LINE,
@@ -20,8 +27,9 @@ from nsedu.draw.style import (
     okabe_ito,
     tint,
 )
-from nsedu.draw.svg import Canvas, fit, measure
-from nsedu.observe.cgroups import CgroupView
+from nsedu.draw.svg import CHIP, Canvas, chips, fit, measure
+from nsedu.observe.cgroup_limits import words as limit_words
+from nsedu.observe.cgroups import CgroupView, Hierarchy, Member
 from nsedu.printable import clean
 
 TITLE = "Control groups, and where each namespace has its root"
@@ -41,7 +49,44 @@ NARROWEST = 640
 """No picture is narrower than this, in px."""
 
 _COLOUR = okabe_ito["cgroup"]
-_STEP, _ROW, _CHIP = 24.0, 26.0, 20.0
+_STEP, _ROW = 24.0, 26.0
+YOURS, ABOVE, TOP, UNKNOWN = "yours", "…", "top", "?"
+
+
+@dataclass
+class Group:
+    """A control group in a drawn tree.
+
+    Attributes:
+        name: what it is called, relative to the group it is drawn below.
+        roots: the letters of the cgroup namespaces that have their root here.
+        members: who is in it.
+        limits: its limits, a phrase each.
+        inner: the groups drawn below it.
+        alike: how many more there are like it.
+    """
+
+    name: str
+    roots: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    inner: list[Group] = field(default_factory=list)
+    alike: int = 0
+
+
+@dataclass
+class Tree:
+    """A tree of groups that one or more hierarchies have in common.
+
+    Attributes:
+        label: which hierarchies.
+        top: its outermost group.
+        seats: for each member: name, letter, root, path inside, path outside.
+    """
+
+    label: str
+    top: Group
+    seats: list[tuple[str, ...]]
 
 
 def cgroup_tree(view: CgroupView) -> Picture:
@@ -56,49 +101,194 @@ def cgroup_tree(view: CgroupView) -> Picture:
     for member in view.members:
         if member.ns is not None:
             letters.meet("cgroup", member.ns)
-    found = trees(view, letters)
+    found = _trees(view, letters)
     for tree in found if len(view.members) > MANY else ():
-        fold_groups(tree.top)
-        tree.seats = fold_seats(tree.seats)
+        _fold_groups(tree.top)
+        tree.seats = _fold_seats(tree.seats)
     notes = []
     if view.unread:
         notes.append(f"could not enter to look from inside: {view.unread}, shown as ?")
     text, canvas = [], Canvas()
-    width = _width(found)
+    tables = [_table(tree.seats[:MOST_ROWS]) for tree in found]
+    width = _width(found, tables)
     y = canvas.heading(TITLE, [f"{sentence}." for sentence in SENSE], width)
-    for tree in found:
-        rows, seats = list(_rows(tree.top)), tree.seats[:MOST_ROWS]
-        left_out = len(rows) - MOST_ROWS, len(tree.seats) - len(seats)
+    for tree, table in zip(found, tables, strict=True):
+        rows = list(_rows(tree.top))
+        left_out = len(rows) - MOST_ROWS, len(tree.seats) - MOST_ROWS
         more = [f"… {n} more {what}" for n, what in zip(left_out, _WHAT, strict=True) if n > 0]
         rows = rows[:MOST_ROWS]
         text += [tree.label, *(line for row in rows for line in _told(row))]
-        text += [*_table(seats), *more, ""]
+        text += [*table.text(), *more, ""]
         y = _draw_tree(canvas, y + 12, width, tree, rows)
-        y = _draw_table(canvas, y + 6, width, seats)
-        for line in more:
-            canvas.text(MARGIN, y + 6, line, 12, fill=SOFT_INK)
-            y += 20
+        y = table.draw(canvas, y + 6) + 6
+        y = canvas.footnotes(more, y, width)
     if not found:
         notes.insert(0, "this process is in no control group: the kernel has none, or hides them")
     text += [*legend.lines(letters, {}, ("cgroup",)), *SENSE, *notes]
     y = legend.draw(canvas, y + 16, width, letters, {}, ("cgroup",))
-    for note in notes:
-        canvas.text(MARGIN, y, clean(note), 12, fill=SOFT_INK)
-        y += 18
+    y = canvas.footnotes(notes, y, width)
     return canvas.picture(TITLE, text, width, y + 2)
 
 
-def _width(found: list[Tree]) -> float:
+def _width(found: list[Tree], tables: list[Rows]) -> float:
     """As wide as it takes for no line to break, within bounds."""
-    widest = float(NARROWEST)
+    widest = max([float(NARROWEST), *(table.width for table in tables)])
     for tree in found:
-        widest = max(widest, 2 * MARGIN + sum(_columns(tree.seats)))
         for group, lasts in _rows(tree.top):
-            labels = [*_shortened(group.members, MOST_NAMES), _root_words(group)]
+            labels = [*at_most(group.members, MOST_NAMES), _root_words(group)]
             chips = sum(measure(label, 12, mono=True) + 22 for label in labels if label)
             wide = min(300.0, measure(_title(group), 13, mono=True)) + 26
             widest = max(widest, 2 * MARGIN + _STEP * len(lasts) + wide + chips)
     return min(float(WIDEST), widest)
+
+
+def _trees(view: CgroupView, letters: Letters) -> list[Tree]:
+    """The trees of a view; hierarchies whose trees look the same, but for limits, are one."""
+    merged: dict[str, tuple[list[Hierarchy], Tree]] = {}
+    for hierarchy in view.hierarchies:
+        tree = _Names(view, hierarchy.key, letters).tree()
+        same, first = merged.setdefault(_signature(tree), ([], tree))
+        same.append(hierarchy)
+        if first is not tree:
+            _add_limits(first.top, tree.top)
+    found = sorted(merged.values(), key=lambda entry: not _any_limits(entry[1].top))
+    for number, (same, tree) in enumerate(found):
+        last = number == len(found) - 1 and number > 0
+        tree.label = _label(same, alone=len(found) == 1, rest=last and not _any_limits(tree.top))
+    return [tree for _, tree in found]
+
+
+def _label(same: list[Hierarchy], *, alone: bool, rest: bool) -> str:
+    if alone or rest:
+        return "in every hierarchy" if alone else "in every other hierarchy"
+    old = sorted(name for hierarchy in same for name in hierarchy.controllers if hierarchy.key)
+    parts = [f"{', '.join(old)} (version 1)"] if old else []
+    for hierarchy in same:
+        if not hierarchy.key:
+            used = ", ".join(hierarchy.controllers)
+            parts.append(f"{used} (version 2)" if used else "version 2")
+    return "in the hierarch" + ("ies of " if len(same) > 1 else "y of ") + "; ".join(parts)
+
+
+def _signature(tree: Tree) -> str:
+    def of(group: Group) -> list[object]:
+        return [group.name, group.roots, group.members, [of(inner) for inner in group.inner]]
+
+    return repr((of(tree.top), tree.seats))
+
+
+def _add_limits(to: Group, more: Group) -> None:
+    to.limits += more.limits
+    for one, other in zip(to.inner, more.inner, strict=True):
+        _add_limits(one, other)
+
+
+def _any_limits(group: Group) -> bool:
+    return bool(group.limits) or any(map(_any_limits, group.inner))
+
+
+class _Names:
+    """Calls the groups of one hierarchy by their names in a picture."""
+
+    def __init__(self, view: CgroupView, key: str, letters: Letters) -> None:
+        self.view, self.key, self.letters = view, key, letters
+        self.own = view.own.get(key, "/")
+
+    def tree(self) -> Tree:
+        """The groups that somebody is in or has a root in, and those that hold them together."""
+        inhabited: dict[str, list[str]] = {self.own: []}
+        for member in self.view.members:
+            inhabited.setdefault(member.outside.get(self.key, "/"), []).append(member.name)
+        spaces = [ns for ns in self.letters.of_type("cgroup") if ns != self.view.ns]
+        roots: dict[str, list[str]] = {}
+        for ns in spaces:
+            path = self.view.roots.get((ns, self.key))
+            if path is not None:
+                roots.setdefault(path, []).append(self.letters.of("cgroup", ns))
+        shown = {*inhabited, *roots}
+        shown |= {os.path.commonpath((path, self.own)) for path in shown}  # each drawn as "…"
+        groups: dict[str, Group] = {}
+        for path in sorted(shown, key=lambda path: path.split("/")):
+            above = [p for p in groups if path != p and os.path.commonpath((p, path)) == p]
+            nearest = max(above, key=len, default=None)
+            group = Group(self.name(path, nearest), roots.get(path, []), inhabited.get(path, []))
+            known = self.view.limits.get((self.key, path))
+            group.limits = limit_words(known) if known is not None else []
+            groups[path] = group
+            if nearest is not None:
+                groups[nearest].inner.append(group)
+        for group in groups.values():  # in the order of the members, not of their numbers
+            group.inner.sort(key=lambda inner: self._rank(inner))
+        return Tree(
+            "", groups[min(shown, key=len)], [self.seat(member) for member in self.view.members]
+        )
+
+    def _rank(self, group: Group) -> int:
+        names = [member.name for member in self.view.members]
+        return min((names.index(name) for name in _within(group) if name in names), default=-1)
+
+    def name(self, path: str, below: str | None = None) -> str:
+        """What a group is called, relative to one it is below if that is drawn above it."""
+        if path == self.own:
+            return YOURS
+        common = os.path.commonpath((path, self.own))
+        if path == common:
+            return ABOVE
+        common = common if below is None else below
+        rest = [self._part(part) for part in os.path.relpath(path, common).split("/")]
+        return "/".join(rest)
+
+    def _part(self, part: str) -> str:
+        return self.view.makers.get(part, part)
+
+    def full(self, path: str) -> str:
+        """What a group is called on its own: "yours/…", "…/…"."""
+        if path == self.own:
+            return YOURS
+        common = os.path.commonpath((path, self.own))
+        start = YOURS if common == self.own else ABOVE
+        return start if path == common else f"{start}/{self.name(path, common)}"
+
+    def seat(self, member: Member) -> tuple[str, ...]:
+        """A line of the table below the tree."""
+        letter = UNKNOWN if member.ns is None else self.letters.of("cgroup", member.ns)
+        outside = self.full(member.outside.get(self.key, "/"))
+        if member.ns == self.view.ns:
+            return member.name, letter, TOP, outside, outside
+        root = self.view.roots.get((member.ns or 0, self.key))
+        inside = member.inside.get(self.key, UNKNOWN) if member.inside is not None else UNKNOWN
+        inside = "/".join(self._part(part) for part in inside.split("/"))
+        return member.name, letter, UNKNOWN if root is None else self.full(root), inside, outside
+
+
+def _within(group: Group) -> Iterable[str]:
+    yield from group.members
+    for inner in group.inner:
+        yield from _within(inner)
+
+
+def _fold_groups(group: Group) -> None:
+    """Draw once the groups side by side that differ only in whose they are."""
+    kinds: dict[object, Group] = {}
+    for inner in group.inner:
+        _fold_groups(inner)
+        owner = [name.replace(inner.name, "its own") for name in inner.members]
+        like = (owner, len(inner.roots), inner.limits) if not inner.inner else id(inner)
+        first = kinds.setdefault(repr(like), inner)
+        first.alike += first is not inner
+    group.inner = list(kinds.values())
+
+
+def _fold_seats(seats: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The table with one line for all that differ only in name and letter."""
+    shapes = [tuple(cell.replace(seat[0], "its own") for cell in seat[2:]) for seat in seats]
+    number = Counter(shapes)
+    found: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for shape, (name, letter, *rest) in zip(shapes, seats, strict=True):
+        more = number[shape] - 1
+        label = with_alike(name, more)
+        found.setdefault(shape, (label, f"{letter} …" if more else letter, *rest))
+    return list(found.values())
 
 
 _WHAT = ("groups, not drawn", "processes, not listed")
@@ -111,37 +301,40 @@ def _rows(group: Group, lasts: tuple[bool, ...] = ()) -> Iterator[tuple[Group, t
         yield from _rows(inner, (*lasts, inner is group.inner[-1]))
 
 
-def _shortened(words: list[str], most: int) -> list[str]:
-    rest = len(words) - most
-    return words if rest <= 0 else [*words[:most], f"… {rest} more"]
-
-
 def _title(group: Group) -> str:
-    return f"{group.name} and {group.alike} alike" if group.alike else group.name
+    return with_alike(group.name, group.alike)
 
 
 def _root_words(group: Group) -> str:
-    return "root of " + ", ".join(_shortened(group.roots, MOST_LETTERS)) if group.roots else ""
+    return "root of " + ", ".join(at_most(group.roots, MOST_LETTERS)) if group.roots else ""
 
 
 def _told(row: tuple[Group, tuple[bool, ...]]) -> list[str]:
     group, lasts = row
-    bars = ["   " if last else "│  " for last in lasts]
-    branch = ("└─ " if lasts[-1] else "├─ ") if lasts else ""
-    members = ", ".join(_shortened(group.members, MOST_NAMES))
+    bars = "".join("   " if last else "│  " for last in lasts)
+    members = ", ".join(at_most(group.members, MOST_NAMES))
     parts = [_title(group), _root_words(group), members]
-    first = "".join(bars[:-1]) + branch + clean(" · ".join(part for part in parts if part))
-    below = "".join(bars) + ("│  " if group.inner else "   ")
+    first = branches((True, *lasts)) + clean(" · ".join(part for part in parts if part))
+    below = bars + ("│  " if group.inner else "   ")
     return [first, *(below + phrase for phrase in group.limits)]
 
 
-def _table(seats: list[tuple[str, ...]]) -> list[str]:
+def _table(seats: list[tuple[str, ...]]) -> Rows:
+    """The table of the processes; paths and names give way if it would be too wide."""
     if not seats:
-        return []
+        return Rows([Column()], [])
     lines = [HEADS, *(tuple(map(clean, seat)) for seat in seats)]
-    widths = [max(columns(line[i]) for line in lines) for i in range(len(HEADS))]
-    return ["  ".join(pad(c, w) for c, w in zip(line, widths, strict=True)).rstrip()
-            for line in lines]  # fmt: skip
+    widths = [max(measure(line[i], 12, mono=True) for line in lines) + 18 for i in range(5)]
+    spare = WIDEST - 2 * MARGIN - sum(widths)
+    for i in (4, 3, 2, 0):
+        cut = min(max(0.0, -spare), max(0.0, widths[i] - 140))
+        widths[i], spare = widths[i] - cut, spare + cut
+    head, *body = [
+        Line([words(cell, mono=True, fill=INK if number else SOFT_INK) for cell in line])
+        for number, line in enumerate(lines)
+    ]
+    columns = [Column(width - 10, 10) for width in widths]
+    return Rows(columns, [head._replace(rule=True, height=22), *body], 20)
 
 
 def _draw_tree(
@@ -170,50 +363,18 @@ def _draw_group(canvas: Canvas, x: float, y: float, width: float, group: Group) 
     canvas.rect(x, y, wide, 22, fill=tint(_COLOUR, 0.16), stroke=_COLOUR, line=1.5, radius=5)
     canvas.text(x + 9, y + 11, name, 13, mono=True, bold=True)
     left = x + wide + 8
-    at = left
+    taken = 0.0
     if group.roots:
-        words = _root_words(group)
-        wide = measure(words, 12, mono=True) + 14
-        canvas.rect(at, y + 1, wide, _CHIP, fill=_COLOUR, radius=10)
-        canvas.text(at + 7, y + 11, words, 12, mono=True, bold=True, fill=ink_on(_COLOUR))
-        at += wide + 8
-    for label in _shortened(group.members, MOST_NAMES):
-        shown = fit(label, 12, width - MARGIN - left - 14, mono=True)
-        wide = measure(shown, 12, mono=True) + 14
-        if at > left and at + wide > width - MARGIN:
-            at, y = left, y + _CHIP + 4
-        canvas.rect(at, y + 1, wide, _CHIP, fill=PANEL, stroke=tint(INK, 0.35), radius=5)
-        canvas.text(at + 7, y + 11, shown, 12, mono=True)
-        at += wide + 6
-    y += _ROW
+        roots = _root_words(group)
+        wide = measure(roots, 12, mono=True) + 14
+        canvas.rect(left, y + 1, wide, CHIP, fill=_COLOUR, radius=10)
+        canvas.text(left + 7, y + 11, roots, 12, mono=True, bold=True, fill=ink_on(_COLOUR))
+        taken = wide + 8
+    placed = chips(at_most(group.members, MOST_NAMES), width - MARGIN - left, taken)
+    for right, down, wide, shown in placed:
+        canvas.chip(left + right, y + 1 + down, wide, shown)
+    y += _ROW + (placed[-1][1] if placed else 0)
     for phrase in group.limits:
         canvas.text(x + 12, y + 8, fit(phrase, 12, width - MARGIN - x - 12), 12)
         y += 18
     return y + 4
-
-
-def _columns(seats: list[tuple[str, ...]]) -> list[float]:
-    lines = [HEADS, *seats]
-    return [max(measure(line[i], 12, mono=True) for line in lines) + 18 for i in range(len(HEADS))]
-
-
-def _draw_table(canvas: Canvas, y: float, width: float, seats: list[tuple[str, ...]]) -> float:
-    if not seats:
-        return y
-    lines, widths = [HEADS, *seats], _columns(seats)
-    spare = width - 2 * MARGIN - sum(widths)
-    if spare < 0:  # the columns of paths and names give way
-        for i in (4, 3, 2, 0):
-            cut = min(-spare, max(0.0, widths[i] - 140))
-            widths[i], spare = widths[i] - cut, spare + cut
-    for number, line in enumerate(lines):
-        x = float(MARGIN)
-        for cell, wide in zip(line, widths, strict=True):
-            shown = fit(cell, 12, wide - 10, mono=True)
-            canvas.text(x, y + 10, shown, 12, mono=True, fill=INK if number else SOFT_INK)
-            x += wide
-        y += 20
-        if number == 0:
-            canvas.line(MARGIN, y, MARGIN + min(sum(widths), width - 2 * MARGIN), y, RULE)
-            y += 2
-    return y + 6

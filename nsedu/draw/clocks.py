@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from nsedu.draw import legend
-from nsedu.draw.labels import Letters, columns, pad, shorten
+from nsedu.draw.labels import Letters, at_most, shorten
 from nsedu.draw.picture import Picture
+from nsedu.draw.rows import Cell, Column, Line, Rows, Space
+from nsedu.draw.rows import words as said
 from nsedu.draw.style import (
     INK,
     MARGIN,
@@ -18,7 +21,6 @@ from nsedu.draw.style import (
     SOFT_INK,
     TREE_LINE,
     okabe_ito,
-    tint,
 )
 from nsedu.draw.svg import Canvas, fit, measure, wrap
 from nsedu.observe.clocks import CLOCKS, SECOND, TimeNamespace, words
@@ -32,6 +34,8 @@ MOST_NAMES = 4
 """So many of those who live in one are named."""
 WHO, OFFSET, LANE = 190.0, 131.0, 294.0
 WIDTH = 2 * MARGIN + 34 + WHO + 2 * OFFSET + LANE
+COLUMNS = [Column(width) for width in (46, WHO - 12, 0, OFFSET, OFFSET, LANE)]
+"""The letter, who, realtime (in the text alone), monotonic, boottime, and the line of time."""
 SAID, LEADING = 12.0, 15.0
 """What is said in a row: the size, and from line to line, in px."""
 ROOMY, ROW, CROWDED_ROW = 16, 50.0, 34.0
@@ -58,19 +62,14 @@ def clocks(spaces: Sequence[TimeNamespace]) -> Picture:
             letters.meet("time", space.ns)
     rows = _rows(spaces)
     drawn, notes = rows[:MOST], _notes(spaces, rows[MOST:])
-    text = [*_table(drawn, letters), *legend.lines(letters, {}, ("time",)), *SENSE, *notes]
+    least = ROW if len(drawn) <= ROOMY else CROWDED_ROW
+    sheet = Rows(COLUMNS, [_heading(), *(_line(row, letters, least) for row in drawn)])
+    text = [*sheet.text(), *legend.lines(letters, {}, ("time",)), *SENSE, *notes]
     canvas = Canvas()
     y = canvas.heading(TITLE, [], WIDTH)
-    y = _head(canvas, y)
-    least = ROW if len(drawn) <= ROOMY else CROWDED_ROW
-    for row in drawn:
-        y = _row(canvas, y, max(least, LEADING * len(_wrapped(row)) + 8), row, letters)
-    y = _marks(canvas, y + 14)
+    y = _marks(canvas, sheet.draw(canvas, y + 8) + 14)
     y = legend.draw(canvas, y + 6, WIDTH, letters, {}, ("time",))
-    for note in [*SENSE, *notes]:
-        for line in wrap(note, 12, WIDTH - 2 * MARGIN):
-            canvas.text(MARGIN, y, line, 12, fill=SOFT_INK)
-            y += 17
+    y = canvas.footnotes([*SENSE, *notes], y, WIDTH)
     return canvas.picture(TITLE, text, WIDTH, y + 6)
 
 
@@ -103,26 +102,11 @@ def _rows(spaces: Sequence[TimeNamespace]) -> list[Row]:
 
 
 def _names(places: Sequence[Place], most: int = MOST_NAMES) -> str:
-    names = [clean(place.name) for place in places]
-    more = f", … {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(at_most([clean(place.name) for place in places], most))
 
 
 def _ahead(offset: int | None) -> str:
     return "?" if offset is None else "yours" if offset == 0 else words(offset)
-
-
-def _table(rows: Sequence[Row], letters: Letters) -> list[str]:
-    lines = [("time", "who", "realtime", "monotonic", "boottime")]
-    for row in rows:
-        space = row.space
-        for number, who in enumerate(row.who()):
-            offsets = ("yours", _ahead(space.monotonic), _ahead(space.boottime))
-            first = (letters.of("time", space.ns), who, *offsets)
-            lines.append(first if number == 0 else ("", who, "", "", ""))
-    lines = [(line[0], shorten(line[1], 70), *line[2:]) for line in lines]
-    widths = [max(columns(line[i]) for line in lines) for i in range(5)]
-    return ["  ".join(map(pad, line, widths)).rstrip() for line in lines]
 
 
 def _notes(spaces: Sequence[TimeNamespace], left_out: Sequence[Row]) -> list[str]:
@@ -158,40 +142,63 @@ def _x(seconds: float) -> float:
     return WIDTH - MARGIN - LANE / 2 + math.copysign(place * STEP, seconds)
 
 
-def _head(canvas: Canvas, y: float) -> float:
-    left, middle = MARGIN + 34 + WHO, _x(0)
-    for x, word in ((MARGIN, "time"), (MARGIN + 46, "who"), (left, "monotonic"),
-                    (left + OFFSET, "boottime")):  # fmt: skip
-        canvas.text(x, y + 20, word, 12, bold=True)
-    canvas.text(middle - 22, y + 2, "← behind", 11, anchor="end", fill=SOFT_INK)
-    canvas.text(middle, y + 2, "yours", 11, anchor="middle", bold=True)
-    canvas.text(middle + 22, y + 2, "ahead →", 11, fill=SOFT_INK)
+def _scale(canvas: Canvas, space: Space) -> None:
+    """What the lane says, in two lines."""
+    y, middle = space.y, _x(0)
+    canvas.text(middle - 22, y - 18, "← behind", 11, anchor="end", fill=SOFT_INK)
+    canvas.text(middle, y - 18, "yours", 11, anchor="middle", bold=True)
+    canvas.text(middle + 22, y - 18, "ahead →", 11, fill=SOFT_INK)
     for seconds, word in {0: "0", **STEPS}.items():
         for side in {-seconds, seconds}:
-            canvas.text(_x(side), y + 20, word, 10, anchor="middle", fill=SOFT_INK)
-    canvas.line(MARGIN, y + 32, WIDTH - MARGIN, y + 32, RULE)
-    return y + 32
+            canvas.text(_x(side), y, word, 10, anchor="middle", fill=SOFT_INK)
 
 
-def _row(canvas: Canvas, y: float, height: float, row: Row, letters: Letters) -> float:
-    space, middle, apart = row.space, y + height / 2, min(15, height * 0.3)
+def _heading() -> Line:
+    time, who, monotonic, boottime = (
+        said(word, bold=True) for word in ("time", "who", "monotonic", "boottime")
+    )
+    cells = [time, who, Cell("realtime"), monotonic, boottime, Cell("", _scale)]
+    return Line(cells, height=24, rule=True)
+
+
+def _line(row: Row, letters: Letters, least: float) -> Line:
+    """The row: a letter, who lives there, the offsets in words and as marks in the lane."""
+    space, who = row.space, row.who()
+    wrapped = [line for one in who for line in wrap(one, SAID, WHO - 20)]
+    shown = [fit(line, SAID, WHO - 16) for line in wrapped]
+    letter = letters.of("time", space.ns)
+    cells = [
+        Cell(letter, partial(legend.draw_letter, "time", letter)),
+        Cell("\n".join(shorten(one, 70) for one in who), partial(_paragraph, shown, INK, False)),
+        Cell("yours"),
+        _offset(space.monotonic),
+        _offset(space.boottime),
+        Cell("", partial(_lane, space)),
+    ]
+    return Line(cells, height=max(least, LEADING * len(wrapped) + 8), rule=True)
+
+
+def _offset(offset: int | None) -> Cell:
+    ahead = _ahead(offset)
+    lines = wrap(ahead, SAID, (OFFSET - 6) * SANS_ADVANCE / MONO_ADVANCE)
+    return Cell(ahead, partial(_paragraph, lines, INK if offset else SOFT_INK, True))
+
+
+def _paragraph(lines: list[str], ink: str, mono: bool, canvas: Canvas, space: Space) -> None:
+    """Lines of text around the middle of a row."""
+    for number, line in enumerate(lines):
+        down = (number - (len(lines) - 1) / 2) * LEADING
+        canvas.text(space.x, space.y + down, line, SAID, fill=ink, mono=mono)
+
+
+def _lane(clocks: TimeNamespace, canvas: Canvas, space: Space) -> None:
+    """The offsets as marks on the line of time."""
+    middle, half, apart = space.y, space.height / 2 - 3, min(15, space.height * 0.3)
     for seconds in (*STEPS, *(-step for step in STEPS), 0):
         ink = RULE if seconds else TREE_LINE
-        canvas.line(_x(seconds), y + 3, _x(seconds), y + height - 3, ink)
-    canvas.rect(
-        MARGIN, middle - 10, 28, 20, fill=tint(COLOUR, 0.3), stroke=tint(COLOUR, 0.7), radius=4
-    )
-    letter = letters.of("time", space.ns)
-    canvas.text(MARGIN + 14, middle, letter, 12, anchor="middle", mono=True, bold=True)
-    who = [fit(line, SAID, WHO - 16) for line in _wrapped(row)]
-    _lines(canvas, MARGIN + 46, middle, who, INK)
-    left = MARGIN + 34 + WHO
-    for number, offset in enumerate((space.monotonic, space.boottime)):
-        ink = SOFT_INK if offset == 0 else INK
-        said = wrap(_ahead(offset), SAID, (OFFSET - 6) * SANS_ADVANCE / MONO_ADVANCE)
-        _lines(canvas, left + number * OFFSET, middle, said, ink, mono=True)
+        canvas.line(_x(seconds), middle - half, _x(seconds), middle + half, ink)
     _square(canvas, _x(0), middle)
-    marks = ((space.monotonic, -apart, _disc), (space.boottime, apart, _diamond))
+    marks = ((clocks.monotonic, -apart, _disc), (clocks.boottime, apart, _diamond))
     for offset, lower, mark in marks:
         if offset is not None:
             x = _x(offset / SECOND)
@@ -199,21 +206,6 @@ def _row(canvas: Canvas, y: float, height: float, row: Row, letters: Letters) ->
                 end = x - math.copysign(5.5, offset)
                 canvas.line(_x(0), middle + lower, end, middle + lower, INK)
             mark(canvas, x, middle + lower)
-    canvas.line(MARGIN, y + height, WIDTH - MARGIN, y + height, RULE)
-    return y + height
-
-
-def _wrapped(row: Row) -> list[str]:
-    return [line for who in row.who() for line in wrap(who, SAID, WHO - 20)]
-
-
-def _lines(
-    canvas: Canvas, x: float, y: float, lines: list[str], ink: str, mono: bool = False
-) -> None:
-    """Lines of text around the middle of a row."""
-    for number, line in enumerate(lines):
-        down = (number - (len(lines) - 1) / 2) * LEADING
-        canvas.text(x, y + down, line, SAID, fill=ink, mono=mono)
 
 
 def _square(canvas: Canvas, x: float, y: float) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable
 
-from nsedu.draw import legend, matrix_cell
-from nsedu.draw.labels import Letters, columns, known, pad
-from nsedu.draw.matrix_cell import Cell, Cells
-from nsedu.draw.matrix_layout import Line, Sheet
+from nsedu.draw import legend
+from nsedu.draw.labels import Letters, known
 from nsedu.draw.picture import Picture
+from nsedu.draw.process_grid import MOST_ROWS, Cells, GridLine, TypeCell, grid, samples
 from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
+from nsedu.draw.rows import table
 from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.kernel.namespace_types import CATALOGUE, LINKS, NAMES, TYPE_OF_LINK
 from nsedu.observe.records import Process, Snapshot
 
-MOST_ROWS = 160
 TITLE = "What changed"
 MEANINGS = {
     "apart": "the first row's",
@@ -93,12 +92,12 @@ class _Diff:
 
         maker = Cells(self.letters, [*self.before.processes.values(),
                                      *self.after.processes.values()])  # fmt: skip
-        lines = [Line(row, self._cells(row, maker), self._mark(row)) for row in drawn]
-        canvas, sheet = Canvas(), Sheet(lines)
+        lines = [GridLine(row, self._cells(row, maker), self._mark(row)) for row in drawn]
+        canvas, sheet = Canvas(), grid(lines)
         y = canvas.heading(TITLE, summary, sheet.width)
-        y = sheet.draw(canvas, y)
+        y = sheet.draw(canvas, y) + 18
         shown = [cell for line in lines for cell in line.cells]
-        y = matrix_cell.samples(canvas, y, sheet.width, shown, MEANINGS)
+        y = samples(canvas, y, sheet.width, shown, MEANINGS)
         if types:
             y = legend.draw(canvas, y, sheet.width, self.letters, self.marks, types)
             canvas.text(MARGIN, y, "+ came   − went", 12, fill=SOFT_INK)
@@ -131,20 +130,20 @@ class _Diff:
         status = "" if row.node.more else self._status(row.node.process)
         return {"new": "+", "gone": "−"}.get(status, "")
 
-    def _cells(self, row: Row, maker: Cells) -> tuple[Cell, ...]:
+    def _cells(self, row: Row, maker: Cells) -> tuple[TypeCell, ...]:
         process = row.node.process
         if row.node.more:
             return ()
         if self._status(process) == "gone":
             of = self.letters.of
-            return tuple(Cell(of(t, process.links.get(t)), "gone") for t in NAMES)
+            return tuple(TypeCell(of(t, process.links.get(t)), "gone") for t in NAMES)
         moved, came = self._moved(process), self._mark(row) == "+"
         found = list(maker.row(process, row.parent.process if row.parent else None))
         for index, type in enumerate(CATALOGUE):
             now, cell = process.links.get(type.name), found[index]
             if type.name in moved:
                 word = f"{self._at(self.before, process, type.name)}→{cell.letter}"
-                found[index] = Cell(word, "moved", onward=maker.onward(type, process))
+                found[index] = TypeCell(word, "moved", onward=maker.onward(type, process))
             elif type.links[-1] in moved:
                 found[index] = cell._replace(look="moved", band=None)
             elif cell.look in ("new", "other"):  # of what stayed, nothing is to stand out
@@ -162,12 +161,8 @@ class _Diff:
         return self.letters.of(TYPE_OF_LINK[link], ns)
 
     def _text(self, drawn: list[Row]) -> list[str]:
-        labels = [f"{self._mark(row) or ' '} {row.label}" for row in drawn]
-        width = max([26, *map(columns, labels)]) + 2
-        out = [pad("  process", width) + "what changed"]
-        for row, label in zip(drawn, labels, strict=True):
-            out.append((pad(label, width) + self._sentence(row)).rstrip())
-        return out
+        lines = [(f"{self._mark(row) or ' '} {row.label}", self._sentence(row)) for row in drawn]
+        return table([("  process", "what changed"), *lines], least=26)
 
     def _sentence(self, row: Row) -> str:
         process = row.node.process

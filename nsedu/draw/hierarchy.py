@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 
-from nsedu.agent.lent_ids import is_yours
-from nsedu.draw.labels import Letters, call, identity, known, unread
+from nsedu.draw.labels import Letters, call, grouped, identity, known, made_by, unread, with_alike
 from nsedu.draw.nested_boxes import Box, Layout, cut, text_lines, walk
 from nsedu.draw.picture import Picture
 from nsedu.draw.process_rows import build_trees, rows
-from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.kernel import namespace_types
 from nsedu.kernel.namespace_types import NsType
@@ -59,10 +58,7 @@ def hierarchy(snapshot: Snapshot, type: str) -> Picture:
 
     canvas, layout = Canvas(), Layout(boxes)
     y = canvas.heading(title, [sense], layout.width)
-    y = layout.draw(canvas, y) + 18
-    for note in notes:
-        canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
-        y += 18
+    y = canvas.footnotes(notes, layout.draw(canvas, y) + 18, layout.width)
     return canvas.picture(title, text, layout.width, y + 2)
 
 
@@ -135,10 +131,7 @@ class _Builder:
         members = self.members.get(ns.ns, [])
         facts = []
         if ns.type == "user" and ns.uid is not None and ns.parent is not None:
-            # By name if it is the reader: a picture is the same whoever looks at his own work.
-            facts.append(
-                "made by you" if is_yours(ns.uid, self.reader) else f"made by uid {ns.uid}"
-            )
+            facts.append(made_by(ns.uid, self.reader))
         if ns.type == "pid" and ns.owner is not None and ns.owner in self.letters.of_type("user"):
             facts.append(f"owner user {self.letters.of('user', ns.owner)}")
         if not members:
@@ -180,12 +173,13 @@ def _without_empty(boxes: list[Box]) -> list[Box]:
 
 def _stack(boxes: list[Box]) -> list[Box]:
     """Siblings that are alike drawn once: "user C and 59 alike"."""
-    groups: dict[object, list[Box]] = {}
     for box in boxes:
         box.inner = _stack(box.inner)
-        like = (tuple(box.facts), tuple(box.members)) if not box.inner else id(box)
-        groups.setdefault(like, []).append(box)
-    for group in groups.values():
-        if len(group) > 1:
-            group[0].name += f" and {len(group) - 1} alike"
-    return [group[0] for group in groups.values()]
+
+    def like(box: Box) -> Hashable:
+        return (tuple(box.facts), tuple(box.members)) if not box.inner else id(box)
+
+    groups = grouped(boxes, like)
+    for group in groups:
+        group[0].name = with_alike(group[0].name, len(group) - 1)
+    return [group[0] for group in groups]

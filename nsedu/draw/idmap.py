@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nsedu.agent.lent_ids import is_yours
+from nsedu.draw.labels import grouped, with_alike
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, WIDEST, okabe_ito, tint
 from nsedu.draw.svg import Canvas, fit, measure
@@ -81,11 +82,8 @@ def idmap(maps: Sequence[IdMaps], own: tuple[int, int] | None = None) -> Picture
         maps: one for each place.
         own: user and group id of who looks, so that they can be called "yours".
     """
-    groups: dict[object, list[IdMaps]] = {}
-    for one in maps:
-        alike = one[1:] if len(maps) > MANY_PLACES else len(groups)
-        groups.setdefault(alike, []).append(one)
-    drawn = list(groups.values())[:MOST_PLACES]
+    many = len(maps) > MANY_PLACES
+    drawn = (grouped(maps, lambda one: one[1:]) if many else [[one] for one in maps])[:MOST_PLACES]
     left_out = len(maps) - sum(map(len, drawn))
     title = "Who is who: ids inside and outside"
     sense = "outside: as you see it"
@@ -107,10 +105,8 @@ def idmap(maps: Sequence[IdMaps], own: tuple[int, int] | None = None) -> Picture
         for bar in bars:
             y = _draw(canvas, bar, y)
         y += 10
-    for note in notes:
-        canvas.text(MARGIN, y + 6, note, 12, fill=SOFT_INK)
-        y += 20
-    return canvas.picture(title, [*text, *notes], width, y + 8)
+    y = canvas.footnotes(notes, y + 6, width)
+    return canvas.picture(title, [*text, *notes], width, y + 2)
 
 
 def _width(blocks: list[tuple[str, str, list[_Bar]]]) -> float:
@@ -122,8 +118,7 @@ def _width(blocks: list[tuple[str, str, list[_Bar]]]) -> float:
 
 
 def _heading(group: list[IdMaps]) -> str:
-    name = clean(group[0].name)
-    return name if len(group) == 1 else f"{name} and {len(group) - 1} alike"
+    return with_alike(clean(group[0].name), len(group) - 1)
 
 
 def _facts(one: IdMaps) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
-from nsedu.agent.lent_ids import is_yours
-from nsedu.draw.labels import identity, letter, shorten
+from nsedu.draw.labels import at_most, grouped, identity, letter, made_by, shorten, with_alike
 from nsedu.draw.picture import Picture
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, okabe_ito, tint
-from nsedu.draw.svg import Canvas, fit, measure, wrap
+from nsedu.draw.svg import Canvas, chips, measure, wrap
 from nsedu.observe.ipc import IpcLook, IpcNamespace, IpcObject
 from nsedu.printable import clean
 
@@ -102,24 +102,22 @@ def _boxes(look: IpcLook) -> list[_Box]:
 
 def _stack(boxes: list[_Box]) -> list[_Box]:
     """Of many boxes, those that hold no object, and say the same of it, as one."""
-    alike: dict[object, list[_Box]] = {}
-    for box in boxes:
-        empty = not any(row.kind for row in box.rows)
-        alike.setdefault(tuple(box.rows) if empty else box.name, []).append(box)
+
+    def like(box: _Box) -> Hashable:
+        return tuple(box.rows) if not any(row.kind for row in box.rows) else box.name
+
     return [
-        group[0] if len(group) == 1
-        else _Box(f"{group[0].name} and {len(group) - 1} alike", group[0].where,
-                  [name for box in group for name in box.places], group[0].rows)
-        for group in alike.values()
+        replace(group[0], name=with_alike(group[0].name, len(group) - 1),
+                places=[name for box in group for name in box.places])
+        for group in grouped(boxes, like)
     ]  # fmt: skip
 
 
 def _few(places: list[str]) -> list[str]:
     """The names of the places, each once, and how many are not named."""
     counts = Counter(places)
-    named = [name if n == 1 else f"{name} × {n}" for name, n in counts.items()][:MOST_PLACES]
-    rest = len(counts) - MOST_PLACES
-    return [*named, f"… {rest} more"] if rest > 0 else named
+    named = [name if n == 1 else f"{name} × {n}" for name, n in counts.items()]
+    return at_most(named, MOST_PLACES)
 
 
 def _box(
@@ -127,12 +125,10 @@ def _box(
     crowded: bool,
 ) -> _Box:  # fmt: skip
     places = [clean(name) for name in space.places]
-    groups: dict[IpcObject, list[IpcObject]] = {}
-    for one in space.objects:
-        groups.setdefault(one._replace(id=0), []).append(one)
+    groups = grouped(space.objects, lambda one: one._replace(id=0))
     rows = []
     for kind in KINDS:
-        mine = [group for group in groups.values() if group[0].kind == kind]
+        mine = [group for group in groups if group[0].kind == kind]
         shown = mine[:1] if crowded else mine[: MOST_OF_KIND if len(groups) > ROOMY else None]
         for group in shown:
             others = [home for home in homes[kind, group[0].name] if home != own]
@@ -177,8 +173,7 @@ def _words(group: list[IpcObject], reader: int) -> str:
         words = "not readable"
     else:
         words = f"{_bytes(one.size)} waiting" if one.size else "empty"
-    # By name if it is the reader: a picture is the same whoever looks at his own work.
-    words += f" · made by {'you' if is_yours(one.uid, reader) else f'uid {one.uid}'}"
+    words += f" · {made_by(one.uid, reader)}"
     return f"{len(group)} × {words}" if len(group) > 1 else words
 
 
@@ -236,16 +231,7 @@ class _Sheet:
         return y - _GAP if self.boxes else y
 
     def _chips(self, box: _Box) -> list[tuple[float, float, float, str]]:
-        """x, y, width and text of each place's chip, relative to the first."""
-        chips, x, y, room = [], 0.0, 0.0, self.box - 2 * _PAD
-        for name in _few(box.places):
-            shown = fit(name, 12, room - 14, mono=True)
-            wide = measure(shown, 12, mono=True) + 14
-            if x and x + wide > room:
-                x, y = 0.0, y + _CHIP
-            chips.append((x, y, wide, shown))
-            x += wide + 6
-        return chips
+        return chips(_few(box.places), self.box - 2 * _PAD)
 
     def _height(self, box: _Box) -> float:
         rows = sum(self._row_height(row) for row in box.rows)
@@ -261,9 +247,7 @@ class _Sheet:
                     fill=SOFT_INK)  # fmt: skip
         top = y + _PAD + _HEAD
         for chip_x, chip_y, wide, shown in self._chips(box):
-            canvas.rect(left + chip_x, top + chip_y - 4, wide, 20, fill=PANEL,
-                        stroke=tint(INK, 0.35), radius=5)  # fmt: skip
-            canvas.text(left + chip_x + 7, top + chip_y + 6, shown, 12, mono=True)
+            canvas.chip(left + chip_x, top + chip_y - 4, wide, shown)
         top += self._chips(box)[-1][1] + _CHIP + 2
         for row in box.rows:
             canvas.line(left, top, x + self.box - _PAD, top, tint(INK, 0.12))

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
+from rich.cells import cell_len
+
+from nsedu.agent.lent_ids import is_yours
 from nsedu.kernel.namespace_types import BY_NAME, LINKS, TYPE_OF_LINK
 from nsedu.observe.records import Process, Snapshot
 from nsedu.printable import clean
 
+Item = TypeVar("Item")
 LONGEST = 40
 """Characters after which the name of a process is cut."""
 
 
 def columns(text: str) -> int:
     """How many columns the text takes in a terminal."""
-    if text.isascii():
-        return len(text)
-    wide = {"W": 2, "F": 2}
-    return sum(
-        0 if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), 1)
-        for c in text
-    )
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def pad(text: str, width: int) -> str:
@@ -43,6 +41,42 @@ def shorten(text: str, width: int) -> str:
     while columns(text) > width - 1:
         text = text[:-1]
     return text + "…"
+
+
+def at_most(words: list[str], most: int) -> list[str]:
+    """The first words, at most so many of them, and how many more there are."""
+    rest = len(words) - most
+    return words if rest <= 0 else [*words[:most], f"… {rest} more"]
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:
+    """The items with the same key together, in the order in which the keys are met."""
+    groups: dict[Hashable, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+def made_by(uid: int, reader: int | None) -> str:
+    """Whose work something is: by name if the reader's, so that a picture is the same for all."""
+    return "made by you" if is_yours(uid, reader) else f"made by uid {uid}"
+
+
+def with_alike(name: str, alike: int) -> str:
+    """The name of the first of several that are drawn once, and how many others there are."""
+    return f"{name} and {alike} alike" if alike else name
+
+
+def branches(lasts: Sequence[bool]) -> str:
+    """The lines of a tree before a name, as text.
+
+    Args:
+        lasts: for each level from the root down, whether that is the last of its siblings.
+    """
+    if len(lasts) < 2:
+        return ""
+    bars = "".join("   " if last else "│  " for last in lasts[1:-1])
+    return bars + ("└─ " if lasts[-1] else "├─ ")
 
 
 def call(process: Process) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nsedu.draw.labels import Letters, columns, identity
-from nsedu.draw.style import INK, MARGIN, RULE, SOFT_INK, okabe_ito, tint
+from nsedu.draw.rows import Space
+from nsedu.draw.style import MARGIN, RULE, SOFT_INK, okabe_ito, tint
 from nsedu.draw.svg import Canvas, measure
 from nsedu.kernel.namespace_types import NAMES
 
@@ -54,7 +55,7 @@ def draw(
             x = MARGIN + 56 + index % per_line * pitch
             if index and index % per_line == 0:
                 y += 19
-            _chip(canvas, x, y, type, name)
+            draw_letter(type, name, canvas, Space(x, y, 24, 16))
             canvas.text(x + 28, y, which, 11, mono=True, fill=SOFT_INK)
         if left_out:
             y += 19
@@ -95,7 +96,8 @@ def _entries(letters: Letters, marks: Marks, type: str) -> tuple[list[tuple[str,
     return entries, len(letters.of_type(type)) - len(entries)
 
 
-def _chip(canvas: Canvas, x: float, y: float, type: str, name: str) -> None:
-    colour = okabe_ito[type]
+def draw_letter(type: str, letter: str, canvas: Canvas, space: Space) -> None:
+    """The letter of a namespace, on the colour of its type."""
+    colour, x, y = okabe_ito[type], space.x, space.y
     canvas.rect(x, y - 8, 24, 16, fill=tint(colour, 0.3), stroke=tint(colour, 0.7), radius=3)
-    canvas.text(x + 12, y, name, 11, anchor="middle", mono=True, bold=True, fill=INK)
+    canvas.text(x + 12, y, letter, 11, anchor="middle", mono=True, bold=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from functools import partial
 from typing import NamedTuple
 
-from nsedu.draw.labels import call, columns, pad, shorten, unread
+from nsedu.draw.labels import call, columns, shorten, unread
 from nsedu.draw.picture import Picture
 from nsedu.draw.process_rows import build_trees, rows
+from nsedu.draw.rows import Cell, Column, Line, Rows, Space, words
 from nsedu.draw.style import (
     INK,
     MARGIN,
@@ -68,16 +70,16 @@ def matrix(snapshot: Snapshot) -> Picture:
     labels = [_label(group) for group in drawn]
     cells = [[_differing(one, other, types) for other in drawn] for one in drawn]
     notes = _notes(groups, rest, snapshot)
-    sheet = _Sheet(labels, types)
-    text = [*_text(labels, cells, len(types)), sheet.marks(), *notes]
+    sheet = _sheet(labels, cells, types)
+    each = ", ".join(f"{t.mark} {t.name}" for t in types)
+    marks = f"of {len(types)} namespaces; letters: {_MISSING}: {each}"
 
     canvas = Canvas()
     y = canvas.heading(TITLE, [], sheet.width) - 4
-    y = sheet.draw(canvas, y, labels, cells)
-    for note in notes:
-        canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
-        y += 18
-    return canvas.picture(TITLE, text, sheet.width, y + 4)
+    y = sheet.draw(canvas, y) + 24
+    y = _key(canvas, y, types, crowded=len(labels) > ROOMY)
+    y = canvas.footnotes(notes, y, sheet.width)
+    return canvas.picture(TITLE, [*sheet.text(), marks, *notes], sheet.width, y + 4)
 
 
 def _groups(processes: list[Process], types: list[NsType]) -> list[Group]:
@@ -138,107 +140,82 @@ def _notes(groups: list[Group], rest: list[Process], snapshot: Snapshot) -> list
     return notes + unread(snapshot)
 
 
-def _text(labels: list[str], cells: list[list[str]], total: int) -> list[str]:
-    numbered = [f"{index} {label}" for index, label in enumerate(labels, start=1)]
-    left = max([26, *map(columns, numbered)]) + 2
-    heads = [str(index + 1) for index in range(len(labels))]
-    if len(labels) > ROOMY:
-        words = [[*(str(total - len(cell)) for cell in row), row[0]] for row in cells]
-        heads.append(f"{_MISSING} with 1")
-    else:
-        words = [[f"{total - len(cell)} {cell}".rstrip() for cell in row] for row in cells]
-    widths = [max(map(len, column)) for column in zip(heads, *words, strict=True)]
-    gap = " " if len(labels) > ROOMY else "  "
-    return [
-        (pad(label, left) + gap.join(map(pad, row, widths))).rstrip()
-        for label, row in zip(["shares how many with", *numbered], [heads, *words], strict=True)
-    ]
+def _sheet(labels: list[str], cells: list[list[str]], types: list[NsType]) -> Rows:
+    """The matrix: a row and a column for each group; of many, a column for the types, too."""
+    number = max(1, len(labels))
+    crowded = number > ROOMY
+    longest = max((measure(label, 13, mono=True) for label in labels), default=0.0)
+    names = min(longest + 1, 156.0 if crowded else 258.0) + 42
+    width = 25.0 if crowded else min(86.0, (WIDEST - 2 * MARGIN - names) / number)
+    columns = [Column(names, least=26), *[Column(width, gap=1 if crowded else 2)] * len(labels)]
+    head = [words("shares how many with", drawn="")]
+    head += [words(str(index + 1), mono=True, anchor="middle", fill=SOFT_INK)
+             for index in range(len(labels))]  # fmt: skip
+    if crowded:
+        columns.append(Column(62))
+        head.append(words(f"{_MISSING} with 1", drawn="≠ 1", anchor="middle", fill=SOFT_INK))
+    body = []
+    for row, (label, differing) in enumerate(zip(labels, cells, strict=True)):
+        line = [Cell(f"{row + 1} {label}", partial(_draw_name, row + 1, label))]
+        for column, marks in enumerate(differing):
+            count, shown = len(types) - len(marks), "" if crowded else marks
+            draw = partial(_draw_cell, count, shown, row == column, 12 if crowded else 16)
+            line.append(Cell(f"{count} {shown}".rstrip(), draw))
+        if crowded:
+            line.append(Cell(differing[0], partial(_draw_marks, differing[0], INK, 6.6)))
+        body.append(Line(line))
+    heading = Line(head, height=20, below=4)
+    return Rows(columns, [heading, *body], 25.0 if crowded else 46.0, least=600)
 
 
-class _Sheet:
-    def __init__(self, labels: list[str], types: list[NsType]) -> None:
-        self.types = types
-        number = max(1, len(labels))
-        self.crowded = number > ROOMY
-        longest = max((measure(label, 13, mono=True) for label in labels), default=0.0)
-        self.names = min(longest + 1, 156.0 if self.crowded else 258.0) + 42
-        room = WIDEST - 2 * MARGIN - self.names
-        self.cell = 25.0 if self.crowded else min(86.0, room / number)
-        self.tall = 25.0 if self.crowded else 46.0
-        self.left = MARGIN + self.names
-        self.right = self.left + number * self.cell
-        self.width = max(600.0, self.right + (62.0 if self.crowded else 0) + MARGIN)
-
-    def marks(self) -> str:
-        """What the letters in the cells mean."""
-        each = ", ".join(f"{t.mark} {t.name}" for t in self.types)
-        return f"of {len(self.types)} namespaces; letters: {_MISSING}: {each}"
-
-    def draw(self, canvas: Canvas, y: float, labels: list[str], cells: list[list[str]]) -> float:
-        """Draw the matrix and its key; returns the y below them."""
-        for index in range(len(labels)):
-            x = self.left + (index + 0.5) * self.cell
-            canvas.text(x, y + 10, str(index + 1), 12, anchor="middle", mono=True, fill=SOFT_INK)
-        if self.crowded:
-            canvas.text(self.right + 34, y + 10, "≠ 1", 12, anchor="middle", fill=SOFT_INK)
-        top = y + 24
-        for row, label in enumerate(labels):
-            middle = top + (row + 0.5) * self.tall
-            canvas.line(MARGIN, middle + self.tall / 2, self.left - 6,
-                        middle + self.tall / 2, RULE)  # fmt: skip
-            canvas.text(MARGIN + 20, middle, str(row + 1), 12, anchor="end", mono=True,
-                        fill=SOFT_INK)  # fmt: skip
-            shown = fit(label, 13, self.names - 41, mono=True)
-            canvas.text(MARGIN + 28, middle, shown, 13, mono=True)
-            for column, differing in enumerate(cells[row]):
-                x = self.left + (column + 0.5) * self.cell
-                self._cell(canvas, x, middle, differing, row == column)
-            if self.crowded:
-                _spread(canvas, self.right + 34, middle, 6.6, cells[row][0], INK)
-        return self._key(canvas, top + len(labels) * self.tall + 24)
-
-    def _cell(self, canvas: Canvas, x: float, y: float, differing: str, itself: bool) -> None:
-        count = len(self.types) - len(differing)
-        fill = shade(count)
-        ink = ink_on(fill)
-        wide, tall = self.cell - 3, self.tall - 3
-        canvas.rect(x - wide / 2, y - tall / 2, wide, tall, fill=fill, stroke=tint(SHARED, 0.3),
-                    radius=4)  # fmt: skip
-        if itself:
-            canvas.rect(x - wide / 2 + 2, y - tall / 2 + 2, wide - 4, tall - 4, stroke=ink,
-                        radius=3, dashed=True)  # fmt: skip
-        lettered = differing and not self.crowded
-        canvas.text(x, y - 8 if lettered else y, str(count),
-                    12 if self.crowded else 16, anchor="middle", bold=True, fill=ink)  # fmt: skip
-        if lettered:
-            _spread(canvas, x, y + 11, min(7.0, (wide - 6) / 8), differing, ink)
-
-    def _key(self, canvas: Canvas, y: float) -> float:
-        x = float(MARGIN)
-        for count in (8, 6, 4, 2, 0):
-            canvas.rect(x, y - 8, 24, 16, fill=shade(count), stroke=tint(SHARED, 0.3), radius=3)
-            canvas.text(x + 12, y, str(count), 11, anchor="middle", bold=True,
-                        fill=ink_on(shade(count)))  # fmt: skip
-            x += 28
-        canvas.text(x + 6, y, "namespaces are shared", 12, fill=SOFT_INK)
-        y += 26
-        words = f"{_MISSING} with 1:" if self.crowded else f"{_MISSING}:"
-        canvas.text(MARGIN, y, words, 12, fill=SOFT_INK)
-        x = MARGIN + measure(words, 12) + 8
-        for t in self.types:
-            canvas.rect(x, y - 8, 5, 16, fill=okabe_ito[t.name], radius=2)
-            canvas.text(x + 10, y, t.mark, 12, mono=True, bold=True)
-            canvas.text(x + 21, y, t.name, 11, fill=SOFT_INK)
-            x += 21 + measure(t.name, 11) + 12
-        return y + 24
+def _draw_name(number: int, label: str, canvas: Canvas, space: Space) -> None:
+    x, y, width, height = space
+    canvas.line(x, y + height / 2, x + width - 6, y + height / 2, RULE)
+    canvas.text(x + 20, y, str(number), 12, anchor="end", mono=True, fill=SOFT_INK)
+    canvas.text(x + 28, y, fit(label, 13, width - 41, mono=True), 13, mono=True)
 
 
-def _spread(canvas: Canvas, x: float, y: float, step: float, differing: str, ink: str) -> None:
-    """The marks, each at a place of its own around x."""
+def _draw_cell(
+    count: int, marks: str, itself: bool, size: float, canvas: Canvas, space: Space
+) -> None:
+    """How many namespaces two groups share and, if there is space, which types they do not."""
+    fill, (x, y, wide, tall) = shade(count), space
+    left, top, wide, tall = x + 1.5, y - tall / 2 + 1.5, wide - 3, tall - 3
+    ink = ink_on(fill)
+    canvas.rect(left, top, wide, tall, fill=fill, stroke=tint(SHARED, 0.3), radius=4)
+    if itself:
+        canvas.rect(left + 2, top + 2, wide - 4, tall - 4, stroke=ink, radius=3, dashed=True)
+    canvas.text(space.middle, y - 8 if marks else y, str(count), size, anchor="middle",
+                bold=True, fill=ink)  # fmt: skip
+    _draw_marks(marks, ink, min(7.0, (wide - 6) / 8), canvas, space._replace(y=y + 11))
+
+
+def _draw_marks(marks: str, ink: str, step: float, canvas: Canvas, space: Space) -> None:
+    """The marks of types, each at a place of its own."""
     for index, t in enumerate(CATALOGUE):
-        if t.mark in differing:
-            canvas.text(x + (index - 3.5) * step, y, t.mark, 10.5, anchor="middle", mono=True,
-                        bold=True, fill=ink)  # fmt: skip
+        if t.mark in marks:
+            canvas.text(space.middle + (index - 3.5) * step, space.y, t.mark, 10.5,
+                        anchor="middle", mono=True, bold=True, fill=ink)  # fmt: skip
+
+
+def _key(canvas: Canvas, y: float, types: list[NsType], crowded: bool) -> float:
+    x = float(MARGIN)
+    for count in (8, 6, 4, 2, 0):
+        canvas.rect(x, y - 8, 24, 16, fill=shade(count), stroke=tint(SHARED, 0.3), radius=3)
+        canvas.text(x + 12, y, str(count), 11, anchor="middle", bold=True,
+                    fill=ink_on(shade(count)))  # fmt: skip
+        x += 28
+    canvas.text(x + 6, y, "namespaces are shared", 12, fill=SOFT_INK)
+    y += 26
+    said = f"{_MISSING} with 1:" if crowded else f"{_MISSING}:"
+    canvas.text(MARGIN, y, said, 12, fill=SOFT_INK)
+    x = MARGIN + measure(said, 12) + 8
+    for t in types:
+        canvas.rect(x, y - 8, 5, 16, fill=okabe_ito[t.name], radius=2)
+        canvas.text(x + 10, y, t.mark, 12, mono=True, bold=True)
+        canvas.text(x + 21, y, t.name, 11, fill=SOFT_INK)
+        x += 21 + measure(t.name, 11) + 12
+    return y + 24
 
 
 def shade(count: int) -> str:

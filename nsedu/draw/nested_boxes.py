@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST, okabe_ito, tint
-from nsedu.draw.svg import Canvas, fit, measure
+from nsedu.draw.style import MARGIN, PANEL, SOFT_INK, WIDEST, okabe_ito, tint
+from nsedu.draw.svg import CHIP, Canvas, chips, fit, measure
 
-CHIP, CHIP_SIZE, HEAD = 20.0, 12.0, 40.0
+HEAD = 40.0
 SNUG = 240.0
 """Width up to which members stand side by side in a box that nothing else makes wider."""
 
@@ -76,7 +76,7 @@ class Place:
 
     width: float
     height: float
-    chips: list[tuple[float, float, str]]
+    chips: list[tuple[float, float, float, str]]
     inner: list[tuple[float, float, Box]]
 
 
@@ -128,19 +128,14 @@ class Layout:
             first += 10 + measure("; ".join(box.facts), 11)
         head = min(within, max(first, measure(box.where, 11, mono=True)))
         width = max(head, inner_width, min(SNUG, within) if box.members else 0)
-        chips, x, y = [], 0.0, HEAD if box.where else HEAD - 17
-        for label in box.members:
-            taken = min(width, measure(label, CHIP_SIZE, mono=True) + 14)
-            if x and x + taken > width:
-                x, y = 0.0, y + CHIP + 5
-            chips.append((pad + x, pad + y, label))
-            x += taken + 6
-        if len(chips) == 1 and not box.inner:
-            width = max(head, x - 6)
-        below = y + (CHIP if chips else -6)
-        placed = [(pad + x, pad + below + 10 + down, box) for x, down, box in inner]
+        placed, top = chips(box.members, width), HEAD if box.where else HEAD - 17
+        if len(placed) == 1 and not box.inner:
+            width = max(head, placed[0][2])
+        below = top + (placed[-1][1] + CHIP if placed else -6)
+        within_box = [(pad + x, pad + below + 10 + down, box) for x, down, box in inner]
         height = pad + below + (10 + inner_height if inner else 0) + pad
-        place = Place(width + 2 * pad, height, chips, placed)
+        members = [(pad + x, pad + top + down, wide, name) for x, down, wide, name in placed]
+        place = Place(width + 2 * pad, height, members, within_box)
         self._places[id(box)] = place
         return place
 
@@ -156,13 +151,8 @@ class Layout:
         canvas.text(x + facts_x, y + self.pad + 7, facts, 11, fill=SOFT_INK)
         if box.where:
             canvas.text(x + self.pad, y + self.pad + 25, box.where, 11, mono=True, fill=SOFT_INK)
-        for chip_x, chip_y, label in place.chips:
-            room = place.width - self.pad - chip_x
-            shown = fit(label, CHIP_SIZE, room - 10, mono=True)
-            wide = min(room, measure(shown, CHIP_SIZE, mono=True) + 14)
-            canvas.rect(x + chip_x, y + chip_y, wide, CHIP, fill=box.fills.get(label, PANEL),
-                        stroke=tint(INK, 0.35), radius=5)  # fmt: skip
-            canvas.text(x + chip_x + 7, y + chip_y + CHIP / 2, shown, CHIP_SIZE, mono=True)
+        for label, (chip_x, chip_y, wide, shown) in zip(box.members, place.chips, strict=True):
+            canvas.chip(x + chip_x, y + chip_y, wide, shown, box.fills.get(label, PANEL))
         for inner_x, inner_y, inner in place.inner:
             self._draw(canvas, inner, x + inner_x, y + inner_y, depth + (not box.outline))
 

@@ -8,13 +8,23 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from nsedu.agent.lent_ids import is_yours
-from nsedu.draw.labels import Letters, call, identity, known, pad, unread
+from nsedu.draw.labels import (
+    Letters,
+    at_most,
+    call,
+    grouped,
+    identity,
+    known,
+    made_by,
+    unread,
+    with_alike,
+)
 from nsedu.draw.nested_boxes import Box, Layout, cut, text_lines
 from nsedu.draw.picture import Picture
 from nsedu.draw.process_rows import build_trees, rows
+from nsedu.draw.rows import Cell, Column, Line, Rows, Space, words
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, okabe_ito, tint
-from nsedu.draw.svg import Canvas, fit, measure
+from nsedu.draw.svg import Canvas, measure
 from nsedu.kernel.namespace_types import NAMES
 from nsedu.observe.records import Namespace, Process, Snapshot
 
@@ -64,19 +74,20 @@ def ownership(snapshot: Snapshot) -> Picture:
     notes += [f"… {more_rows} more rows, not drawn"] if more_rows else []
     notes += [] if boxes else ["no user namespace in this snapshot"]
     notes += unread(snapshot)
-    text = [*text_lines(boxes), _SENSE, *(_table_lines(table) if table else []), *notes]
+    names = max((measure(row.name, 12, mono=True) for row in table), default=0.0)
+    sheet = _sheet(table, min(260.0, max(110.0, names + 14)))
+    said = ["", *sheet.text(), _KEY] if table else []
+    text = [*text_lines(boxes), _SENSE, *said, *notes]
 
     canvas, layout = Canvas(), Layout(boxes)
-    names = max((measure(row.name, 12, mono=True) for row in table), default=0.0)
-    first = min(260.0, max(110.0, names + 14))
-    width = max(layout.width, 2 * MARGIN + first + (1 + len(OWNED)) * COLUMN)
+    width = max(layout.width, sheet.width)
     y = canvas.heading(title, [_SENSE], width)
-    y = layout.draw(canvas, y) + 26
+    y = layout.draw(canvas, y) + 14
     if table:
-        y = _draw_table(canvas, table, y, first)
-    for note in notes:
-        canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
-        y += 18
+        y = sheet.draw(canvas, y) + 14
+        canvas.text(MARGIN, y + 4, _KEY, 12, fill=SOFT_INK)
+        y += 28
+    y = canvas.footnotes(notes, y, width)
     return canvas.picture(title, text, width, y + 4)
 
 
@@ -115,10 +126,8 @@ class _Look:
         many = len(users) > MANY_BOXES
 
         def build(siblings: list[int]) -> list[Box]:
-            groups: dict[Hashable, list[int]] = {}
-            for ns in siblings:
-                groups.setdefault(kind_of[ns] if many else ns, []).append(ns)
-            built = [(self._box(alike), alike[0]) for alike in groups.values()]
+            groups = grouped(siblings, lambda ns: kind_of[ns] if many else ns)
+            built = [(self._box(alike), alike[0]) for alike in groups]
             for box, ns in built:
                 box.inner = build(inner.get(ns, []))
             return [box for box, _ in built]
@@ -130,14 +139,10 @@ class _Look:
 
     def _box(self, alike: list[int]) -> Box:
         ns = self.spaces["user", alike[0]]
-        name = f"user {self.letters.of('user', ns.ns)}"
-        if len(alike) > 1:
-            name += f" and {len(alike) - 1} alike"
+        name = with_alike(f"user {self.letters.of('user', ns.ns)}", len(alike) - 1)
         facts = []
         if ns.uid is not None and ns.parent is not None:
-            facts.append(
-                "made by you" if is_yours(ns.uid, self.reader) else f"made by uid {ns.uid}"
-            )
+            facts.append(made_by(ns.uid, self.reader))
         if ns.ns not in self.owned:
             facts.append("owns nothing")
         return self._with_members(Box("user", name, identity("user", ns.ns), facts), ns.ns)
@@ -164,15 +169,11 @@ class _Look:
 
     def rows(self) -> list[Row]:
         """A row for the processes of each set of namespaces, in the order of the tree."""
-        groups: dict[tuple[int | None, ...], list[Process]] = {}
-        for process in self.order:
-            if process.links:
-                where = tuple(process.links.get(type) for type in ("user", *OWNED))
-                groups.setdefault(where, []).append(process)
-        return [self._row(where, members) for where, members in groups.items()]
+        living = [process for process in self.order if process.links]
+        return [self._row(members) for members in grouped(living, _spaces)]
 
-    def _row(self, where: tuple[int | None, ...], members: list[Process]) -> Row:
-        user, spaces = where[0], where[1:]
+    def _row(self, members: list[Process]) -> Row:
+        user, *spaces = _spaces(members[0])
         cells = tuple(
             (self.letters.of(type, ns), self._may(user, type, ns))
             for type, ns in zip(OWNED, spaces, strict=True)
@@ -180,9 +181,7 @@ class _Look:
         names = list(dict.fromkeys(call(process) for process in members))
         parts = {call(process) for process in members if process.role}
         names.sort(key=lambda name: name not in parts)
-        rest = len(names) - MOST_NAMES
-        name = ", ".join(names[:MOST_NAMES]) + (f", … {rest} more" if rest > 0 else "")
-        return Row(name, self.letters.of("user", user), cells)
+        return Row(", ".join(at_most(names, MOST_NAMES)), self.letters.of("user", user), cells)
 
     def _may(self, user: int | None, type: str, ns: int | None) -> str:
         """Whether capabilities in one user namespace reach a namespace of another type."""
@@ -192,52 +191,43 @@ class _Look:
         return YES if user in (owner, *self._above(owner)) else NO
 
 
+def _spaces(process: Process) -> tuple[int | None, ...]:
+    return tuple(process.links.get(type) for type in ("user", *OWNED))
+
+
 def _fold(table: list[Row]) -> tuple[list[Row], int]:
     """The rows to draw, those that may do the same once if there are many; how many are left."""
     if len(table) > MANY_ROWS:
-        groups: dict[Hashable, list[Row]] = {}
-        for row in table:
-            groups.setdefault(tuple(mark for _, mark in row.cells), []).append(row)
         table = [
-            alike[0]._replace(name=f"{alike[0].name} and {len(alike) - 1} alike")
-            if len(alike) > 1 else alike[0]
-            for alike in groups.values()
-        ]  # fmt: skip
+            alike[0]._replace(name=with_alike(alike[0].name, len(alike) - 1))
+            for alike in grouped(table, lambda row: tuple(mark for _, mark in row.cells))
+        ]
     return table[:MOST_ROWS], max(0, len(table) - MOST_ROWS)
 
 
-def _table_lines(table: list[Row]) -> list[str]:
-    head, who = "who lives where", "root of"
-    names = max(len(head), *(len(row.name) for row in table))
-    lines = ["", f"{pad(head, names)}  {pad(who, 8)}" + "".join(pad(t, 8) for t in OWNED)]
+def _sheet(table: list[Row], first: float) -> Rows:
+    """The table: a row for each set of namespaces, a column for each type."""
+    heads = [words(word, mono=True, bold=True, anchor="middle") for word in ("root of", *OWNED)]
+    lines = [Line([words("who lives where", fill=SOFT_INK), *heads], height=22)]
     for row in table:
-        cells = "".join(pad(f"{letter} {mark}", 8) for letter, mark in row.cells)
-        lines.append(f"{pad(row.name, names)}  {pad(f'user {row.user}', 8)}{cells}")
-    return [*(line.rstrip() for line in lines), _KEY]
+        cells = [
+            words(row.name, mono=True),
+            words(f"user {row.user}", mono=True, anchor="middle"),
+            *(_cell(type, *cell) for type, cell in zip(OWNED, row.cells, strict=True)),
+        ]
+        lines.append(Line(cells))
+    columns = [Column(first - 6, 6), *[Column(COLUMN, least=8, gap=0)] * (1 + len(OWNED))]
+    return Rows(columns, lines, ROW)
 
 
-def _draw_table(canvas: Canvas, table: list[Row], y: float, first: float) -> float:
-    canvas.text(MARGIN, y, "who lives where", 12, fill=SOFT_INK)
-    for index, word in enumerate(("root of", *OWNED)):
-        x = MARGIN + first + index * COLUMN + COLUMN / 2
-        canvas.text(x, y, word, 12, anchor="middle", mono=True, bold=True)
-    y += 24
-    for row in table:
-        name = fit(row.name, 12, first - 6, mono=True)
-        canvas.text(MARGIN, y, name, 12, mono=True)
-        x = MARGIN + first + COLUMN / 2
-        canvas.text(x, y, f"user {row.user}", 12, anchor="middle", mono=True)
-        for type, (letter, mark) in zip(OWNED, row.cells, strict=True):
-            x += COLUMN
-            _draw_cell(canvas, x, y, type, letter, mark)
-        y += ROW
-    canvas.text(MARGIN, y + 4, _KEY, 12, fill=SOFT_INK)
-    return y + 28
+def _cell(type: str, letter: str, mark: str) -> Cell:
+    may, colour = mark == YES, okabe_ito[type]
 
+    def draw(canvas: Canvas, space: Space) -> None:
+        x, y = space.middle, space.y
+        canvas.rect(x - CELL / 2, y - 10, CELL, 20, fill=tint(colour, 0.35) if may else PANEL,
+                    stroke=colour if may else TREE_LINE, radius=4, dashed=not may)  # fmt: skip
+        canvas.text(x, y, f"{letter} {mark}", 12, anchor="middle", mono=True, bold=may,
+                    fill=INK if may else SOFT_INK)  # fmt: skip
 
-def _draw_cell(canvas: Canvas, x: float, y: float, type: str, letter: str, mark: str) -> None:
-    may = mark == YES
-    canvas.rect(x - CELL / 2, y - 10, CELL, 20, fill=tint(okabe_ito[type], 0.35) if may else PANEL,
-                stroke=okabe_ito[type] if may else TREE_LINE, radius=4, dashed=not may)  # fmt: skip
-    canvas.text(x, y, f"{letter} {mark}", 12, anchor="middle", mono=True, bold=may,
-                fill=INK if may else SOFT_INK)  # fmt: skip
+    return Cell(f"{letter} {mark}", draw)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple
 
-from nsedu.draw.labels import call
+from nsedu.draw.labels import branches, call
+from nsedu.draw.rows import Cell, words
+from nsedu.draw.style import INK, SOFT_INK
+from nsedu.draw.svg import measure
 from nsedu.kernel.namespace_types import LINKS
 from nsedu.observe.records import Process
+
+NAME_SIZE = 13.0
 
 
 class Node:
@@ -55,10 +60,21 @@ class Row(NamedTuple):
     @property
     def label(self) -> str:
         """The name with the lines of the tree before it, as text."""
-        if not self.depth:
-            return self.node.label
-        bars = "".join("   " if last else "│  " for last in self.lasts[1:-1])
-        return bars + ("└─ " if self.lasts[-1] else "├─ ") + self.node.label
+        return branches(self.lasts) + self.node.label
+
+
+def name_cell(row: Row, gone: bool = False) -> Cell:
+    """The name of a row, after the lines of the tree; struck out if it is gone."""
+    node = row.node
+    ink = SOFT_INK if node.more or gone else INK
+    return words(row.label, NAME_SIZE, drawn=node.label, mono=True, fill=ink, struck=gone,
+                 bold=bool(node.process.role) and not node.more)  # fmt: skip
+
+
+def names_width(found: Iterable[Row], indent: float) -> float:
+    """How many px the names take when each level of the tree is indented by so many."""
+    return max((measure(row.node.label, NAME_SIZE, mono=True) + row.depth * indent
+                for row in found), default=0.0)  # fmt: skip
 
 
 def build_trees(processes: Mapping[int, Process]) -> list[Node]:

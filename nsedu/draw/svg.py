@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 
 from nsedu.draw.labels import columns, shorten
@@ -16,8 +17,12 @@ from nsedu.draw.style import (
     SANS,
     SANS_ADVANCE,
     SOFT_INK,
+    tint,
 )
 from nsedu.printable import clean
+
+CHIP = 20.0
+"""How high a little box with a name is."""
 
 
 def measure(text: str, size: float, mono: bool = False) -> float:
@@ -42,14 +47,36 @@ def wrap(text: str, size: float, width: float) -> list[str]:
     return lines
 
 
+def chips(
+    labels: Iterable[str], room: float, start: float = 0.0
+) -> list[tuple[float, float, float, str]]:
+    """Where names in little boxes go, side by side in as many lines as it takes.
+
+    Args:
+        labels: the names.
+        room: px that a line has.
+        start: px of the first line that are taken.
+
+    Returns:
+        For each the x and y of its upper left corner, its width, and the name, cut if it must be.
+    """
+    places, x, y = [], start, 0.0
+    for label in labels:
+        shown = fit(label, 12, room - 14, mono=True)
+        width = measure(shown, 12, mono=True) + 14
+        if x and x + width > room:
+            x, y = 0.0, y + CHIP + 5
+        places.append((x, y, width, shown))
+        x += width + 6
+    return places
+
+
 def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
 def _escape(text: str) -> str:
-    for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        text = text.replace(plain, entity)
-    return text
+    return html.escape(text, quote=False).replace('"', "&quot;")
 
 
 class Canvas:
@@ -123,6 +150,11 @@ class Canvas:
             + f' xml:space="preserve">{_escape(clean(text))}</text>'
         )
 
+    def chip(self, x: float, y: float, width: float, text: str, fill: str = PANEL) -> None:
+        """A name in a little box, see `chips`."""
+        self.rect(x, y, width, CHIP, fill=fill, stroke=tint(INK, 0.35), radius=5)
+        self.text(x + 7, y + CHIP / 2, text, 12, mono=True)
+
     def heading(self, title: str, below: list[str], width: float) -> float:
         """The title of the picture and sentences under it; returns the y below them."""
         y = MARGIN + 8.0
@@ -134,6 +166,16 @@ class Canvas:
                 self.text(MARGIN, y, line, 12, fill=SOFT_INK)
                 y += 17
         return y + 4
+
+    def footnotes(
+        self, notes: Iterable[str], y: float, width: float, fill: str = SOFT_INK
+    ) -> float:
+        """Sentences below the picture, in lines that fit; returns the y below them."""
+        for note in notes:
+            for line in wrap(clean(note), 12, width - 2 * MARGIN):
+                self.text(MARGIN, y, line, 12, fill=fill)
+                y += 18
+        return y
 
     def picture(self, title: str, lines: Iterable[str], width: float, height: float) -> Picture:
         """The finished picture, on a light panel of its own.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from nsedu.draw import legend, matrix_cell
+from nsedu.draw import legend, process_grid
 from nsedu.draw.labels import Letters, unread
-from nsedu.draw.matrix_layout import Line, Sheet, text_rows
 from nsedu.draw.picture import Picture
+from nsedu.draw.process_grid import MOST_ROWS, GridLine, grid
 from nsedu.draw.process_rows import Row, build_trees, collapse, merge_identical, processes_in, rows
-from nsedu.draw.style import MARGIN, SOFT_INK
 from nsedu.draw.svg import Canvas
 from nsedu.observe.records import Snapshot
 
 MANY_ROWS = 64
 """Above so many rows, processes that say nothing new are gathered."""
-MOST_ROWS = 160
-"""So many rows are drawn; what is cut is said."""
 TITLE = "Processes and their namespaces"
 
 
@@ -33,25 +30,24 @@ def tree(snapshot: Snapshot) -> Picture:
     found = rows(merge_identical(roots))
     if len(found) > MANY_ROWS:
         found = rows(collapse([row.node for row in found if row.parent is None], _dull))
-    maker = matrix_cell.Cells(letters, snapshot.processes.values())
+    maker = process_grid.Cells(letters, snapshot.processes.values())
     lines = [
-        Line(row, maker.row(row.node.process, row.parent.process if row.parent else None))
+        GridLine(row, maker.row(row.node.process, row.parent.process if row.parent else None))
         for row in found[:MOST_ROWS]
     ]
     drawn = [cell for line in lines for cell in line.cells]
     notes = [*_notes(found), *unread(snapshot)]
-    text = [*text_rows(lines), *legend.lines(letters, {}), *matrix_cell.notes(drawn), *notes]
+    sheet = grid(lines)
+    text = [*sheet.text(), *legend.lines(letters, {}), *process_grid.notes(drawn), *notes]
 
-    canvas, sheet = Canvas(), Sheet(lines)
+    canvas = Canvas()
     y = canvas.heading(
         TITLE, ["In a column, the same letter is the same namespace: it is shared."], sheet.width
     )
-    y = sheet.draw(canvas, y)
-    y = matrix_cell.samples(canvas, y, sheet.width, drawn)
+    y = sheet.draw(canvas, y) + 18
+    y = process_grid.samples(canvas, y, sheet.width, drawn)
     y = legend.draw(canvas, y, sheet.width, letters, {})
-    for note in notes:
-        canvas.text(MARGIN, y, note, 12, fill=SOFT_INK)
-        y += 18
+    y = canvas.footnotes(notes, y, sheet.width)
     return canvas.picture(TITLE, text, sheet.width, y + 4)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from nsedu.draw.labels import call, columns, identity, pad, unread
+from nsedu.draw.labels import call, identity, unread
 from nsedu.draw.picture import Picture
+from nsedu.draw.rows import table
 from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, WIDEST, okabe_ito, tint
 from nsedu.draw.svg import Canvas, fit, measure
 from nsedu.kernel import namespace_types
@@ -155,14 +156,12 @@ def _relative(snapshot: Snapshot, type: str, pin: Pin) -> str:
 
 
 def _text(lines: list[Line]) -> list[str]:
-    out = []
-    wide = max((columns(_kind(line)) for line in lines), default=0)
     last = next((line for line in reversed(lines) if line.held), None)
+    out = []
     for line in lines:
         branch = ("└─" if line is last else "├─") if line.held else "✂ "
-        told = f"{branch} {pad(_kind(line), wide)}  {line.label}"
-        out.append(told if line.held else f"{told}: let go")
-    return out
+        out.append((f"{branch} {_kind(line)}", line.label + ("" if line.held else ": let go")))
+    return table(out)
 
 
 def _kind(line: Line) -> str:
@@ -204,9 +203,7 @@ def _draw(
     if not alive:
         canvas.text(left + box / 2, middle + 9, "gone", 12, anchor="middle", fill=SOFT_INK)
     y = max(y + height, middle + 24) + 16
-    for note in notes:
-        canvas.text(MARGIN, y, fit(note, 12, width - 2 * MARGIN), 12, fill=SOFT_INK)
-        y += 18
+    y = canvas.footnotes(notes, y, width)
     return canvas.picture(f"Why {name} is still alive", text, width, y + 2)
 
 

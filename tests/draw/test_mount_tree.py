@@ -132,7 +132,7 @@ def test_what_no_path_leads_to_is_covered():
 
 
 def _rows(table: Table) -> list:
-    from nsedu.draw.mounts_layout import sheets
+    from nsedu.draw.mounts import sheets
 
     return sheets([table.table()], None, True)[0][0].rows
 

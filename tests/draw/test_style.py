@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nsedu.draw.matrix import shade
-from nsedu.draw.matrix_cell import pale
+from nsedu.draw.process_grid import pale
 from nsedu.draw.style import INK, SOFT_INK, contrast, ink_on, okabe_ito, tint
 
 colours = pytest.mark.parametrize("colour", okabe_ito.values(), ids=okabe_ito)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import nsedu
 from nsedu import Sandbox
-from nsedu.draw.mounts_layout import Row, sheets
+from nsedu.draw.mounts import Row, sheets
 from nsedu.kernel import syscalls
 from nsedu.kernel.mountinfo import Mount
 from nsedu.observe.mounts import MountTable, mount_tables

@@ -1,18 +1,35 @@
-"""One cell of the grid: how a process stands to one namespace type."""
+"""The grid that two pictures share: a row per process, a column per namespace type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from nsedu.draw.labels import Letters
-from nsedu.draw.style import INK, MARGIN, PANEL, SOFT_INK, TREE_LINE, ink_on, okabe_ito, tint
+from nsedu.draw.process_rows import Row, name_cell, names_width
+from nsedu.draw.rows import Band, Cell, Column, Line, Rows, Space, words
+from nsedu.draw.style import (
+    INK,
+    MARGIN,
+    PANEL,
+    SOFT_INK,
+    TREE_LINE,
+    WIDEST,
+    ink_on,
+    okabe_ito,
+    tint,
+)
 from nsedu.draw.svg import Canvas, measure
-from nsedu.kernel.namespace_types import CATALOGUE, NsType
+from nsedu.kernel.namespace_types import CATALOGUE, NAMES, NsType
 from nsedu.observe.records import Process
 
+SIZE, GAP = 13.0, 10.0
+MOST_ROWS = 160
+"""So many rows are drawn; what is cut is said."""
 
-class Cell(NamedTuple):
+
+class TypeCell(NamedTuple):
     """How a process stands to one namespace type.
 
     Attributes:
@@ -51,16 +68,16 @@ class Cells:
         self._met: set[tuple[str, int]] = set()
         self._links = {link for process in processes for link in process.links}
 
-    def row(self, process: Process, parent: Process | None) -> tuple[Cell, ...]:
+    def row(self, process: Process, parent: Process | None) -> tuple[TypeCell, ...]:
         """The cells of one process, in the order of the catalogue."""
         return tuple(self._cell(t, process, parent) for t in CATALOGUE)
 
-    def _cell(self, type: NsType, process: Process, parent: Process | None) -> Cell:
+    def _cell(self, type: NsType, process: Process, parent: Process | None) -> TypeCell:
         ns = process.links.get(type.name)
         if ns is None and type.name not in self._links:
-            return Cell("–", "absent")
+            return TypeCell("–", "absent")
         if ns is None:
-            return Cell("∅", "left") if process.zombie else Cell("?", "unread")
+            return TypeCell("∅", "left") if process.zombie else TypeCell("?", "unread")
         above = parent.links.get(type.name) if parent else None
         first = (type.name, ns) not in self._met
         self._met.add((type.name, ns))
@@ -71,7 +88,7 @@ class Cells:
             look = "new"
         else:
             look = "apart" if above is None else "other"
-        return Cell(self._letters.of(type.name, ns), look, ns, home, self.onward(type, process))
+        return TypeCell(self._letters.of(type.name, ns), look, ns, home, self.onward(type, process))
 
     def onward(self, type: NsType, process: Process) -> str:
         """The mark of a process whose children will live elsewhere, else ""."""
@@ -84,7 +101,76 @@ class Cells:
         return "▸" + self._letters.of(type.name, ns)
 
 
-def notes(cells: Iterable[Cell]) -> Iterator[str]:
+class GridLine(NamedTuple):
+    """One row of the grid.
+
+    Attributes:
+        row: its place in the forest.
+        cells: one for each type; none in a row that stands for several unlike processes.
+        mark: "+" for a process that came, "−" for one that went, "" for one that stayed.
+    """
+
+    row: Row
+    cells: tuple[TypeCell, ...]
+    mark: str = ""
+
+
+def grid(lines: list[GridLine]) -> Rows:
+    """The rows, under a heading that names the types."""
+    longest = max((len(cell.word) for line in lines for cell in line.cells), default=1)
+    pitch = max(50.0, measure("x" * longest, SIZE, mono=True) + 18)
+    room = WIDEST - 2 * MARGIN - 8 * pitch - 16
+    marks = 18.0 if any(line.mark for line in lines) else 0.0
+    deepest = max((line.row.depth for line in lines), default=0)
+    indent = min(18.0, (room - 110) / max(1, deepest))
+    names = min(room, max(170.0, names_width((line.row for line in lines), indent) + marks))
+    pitch = max(pitch, (620 - 2 * MARGIN - names - 16) / 8)
+    first = Column(names + 4 - marks, 12, least=26)
+    heads = [Cell(name, partial(_draw_head, name)) for name in NAMES]
+    head = Line([words("process", fill=SOFT_INK), *heads], 0, 24, 10, rule=True)
+    body = [
+        Line([_name(line), *map(_type_cell, NAMES, line.cells)], line.row.depth, rule=True)
+        for line in lines
+    ]
+    return Rows(
+        [first] + [Column(pitch - GAP, GAP, gap=1)] * 8,
+        [head, *body],
+        25.0 if len(lines) <= 40 else 21.0,
+        indent=indent,
+        left=MARGIN + marks,
+    )
+
+
+def _draw_head(type: str, canvas: Canvas, space: Space) -> None:
+    canvas.text(space.middle, space.y, type, 12, anchor="middle", mono=True, bold=True)
+    canvas.rect(space.x, space.y + 11, space.width, 5, fill=okabe_ito[type], radius=2)
+
+
+def _name(line: GridLine) -> Cell:
+    name, came = name_cell(line.row, gone=line.mark == "−"), line.mark == "+"
+
+    def draw(canvas: Canvas, space: Space) -> None:
+        name.draw(canvas, space)
+        fill, ink, y = INK if came else PANEL, ink_on(INK) if came else INK, space.y
+        canvas.rect(MARGIN - 2, y - 7, 14, 14, fill=fill, stroke=INK, radius=7)
+        canvas.text(MARGIN + 5, y, line.mark, 12, anchor="middle", bold=True, fill=ink)
+
+    return name._replace(draw=draw) if line.mark else name
+
+
+def _type_cell(type: str, cell: TypeCell) -> Cell:
+    colour, band = okabe_ito[type], None
+    if cell.band is not None:
+        strong = pale(cell.home), edge(cell.home)
+        band = Band(cell.band, *(tint(colour, strength) for strength in strong))
+
+    def draw(canvas: Canvas, space: Space) -> None:
+        draw_cell(canvas, type, cell, space._replace(height=space.height - 4))
+
+    return Cell(cell.word, draw, band, centred=True)
+
+
+def notes(cells: Iterable[TypeCell]) -> Iterator[str]:
     """What the signs in the cells mean, for those that occur."""
     found = list(cells)
     if any(cell.look == "same" for cell in found):
@@ -101,7 +187,7 @@ def notes(cells: Iterable[Cell]) -> Iterator[str]:
 _LEFT = "a zombie: it has ended, so it is in none; its parent has yet to reap it"
 
 
-def _onward(cells: list[Cell]) -> Iterator[str]:
+def _onward(cells: list[TypeCell]) -> Iterator[str]:
     known = sorted({cell.onward for cell in cells} - {"", "▸?"}, key=lambda word: (len(word), word))
     if known:
         yield f"{known[0]} the processes it starts from now on live in {known[0][1:]}"
@@ -125,7 +211,7 @@ def samples(
     canvas: Canvas,
     y: float,
     width: float,
-    cells: Iterable[Cell],
+    cells: Iterable[TypeCell],
     meanings: Mapping[str, str] = MEANINGS,
 ) -> float:
     """A sample of each look that occurs, with its meaning; returns the y below."""
@@ -142,7 +228,7 @@ def samples(
         letter = {"apart": "A", "unread": "?", "left": "∅", "absent": "–", "moved": "A→B"}.get(
             look, "B"
         )
-        cell = Cell(letter, look, home=look == "apart")
+        cell = TypeCell(letter, look, home=look == "apart")
         chip = 40 if look == "moved" else 28
         taken = chip + 6 + measure(meaning, 12) + 8
         if x > MARGIN and x + taken > width - MARGIN:
@@ -150,7 +236,7 @@ def samples(
         if look in ("same", "apart"):
             canvas.rect(x, y - 8, chip, 16, fill=tint(colour, pale(cell.home)),
                         stroke=tint(colour, edge(cell.home)), radius=5)  # fmt: skip
-        draw_cell(canvas, _SAMPLE_TYPE, cell, x + chip / 2, y, chip, 17, size=11)
+        draw_cell(canvas, _SAMPLE_TYPE, cell, Space(x, y, chip, 17), size=11)
         canvas.text(x + chip + 6, y, meaning, 12, fill=SOFT_INK)
         x += taken
     y += 24
@@ -170,31 +256,23 @@ def edge(home: bool) -> float:
     return 0.3 if home else 0.6
 
 
-def draw_cell(
-    canvas: Canvas,
-    type: str,
-    cell: Cell,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    size: float = 13,
-) -> None:
-    """One cell around the point (x, y); the band that runs through it is drawn before."""
+def draw_cell(canvas: Canvas, type: str, cell: TypeCell, space: Space, size: float = SIZE) -> None:
+    """One cell; the band that runs through it is drawn before."""
     colour = okabe_ito[type]
-    left, top = x - width / 2, y - height / 2
+    left, top = space.x, space.y - space.height / 2
+    wide, tall = space.width, space.height
     ink = SOFT_INK if cell.home and not cell.onward else INK
     if cell.look in ("new", "moved"):
         ink = ink_on(colour)
-        canvas.rect(left, top, width, height, fill=colour, radius=5)
+        canvas.rect(left, top, wide, tall, fill=colour, radius=5)
     elif cell.look == "other":
-        canvas.rect(left + 1, top + 1, width - 2, height - 2, fill=tint(colour, pale(cell.home)),
+        canvas.rect(left + 1, top + 1, wide - 2, tall - 2, fill=tint(colour, pale(cell.home)),
                     stroke=INK, line=1.6, radius=5)  # fmt: skip
         ink = INK
     elif cell.look in ("unread", "left", "gone"):
-        canvas.rect(left + 1, top + 1, width - 2, height - 2, fill=PANEL, stroke=TREE_LINE,
+        canvas.rect(left + 1, top + 1, wide - 2, tall - 2, fill=PANEL, stroke=TREE_LINE,
                     radius=5, dashed=True)  # fmt: skip
         ink = SOFT_INK
     bold = cell.look in ("new", "moved", "other") or bool(cell.onward)
     word = cell.letter + cell.onward
-    canvas.text(x, y, word, size, anchor="middle", mono=True, bold=bold, fill=ink)
+    canvas.text(space.middle, space.y, word, size, anchor="middle", mono=True, bold=bold, fill=ink)
