@@ -45,7 +45,6 @@ ALLOWED = {
     ("kernel/proc_net_tcp.py", "_asked"): (1, "netlink of the kernel, which answers at once"),
     ("kernel/netnsid.py", "_ask"): (1, "netlink of the kernel, which answers at once"),
     ("kernel/rtnetlink.py", "netns_id"): (1, "netlink of the kernel, which answers at once"),
-    ("observe/network_reader.py", "_in_fork"): (1, _HELPER),
     ("observe/questions.py", "receive"): (1, _HELPER),
     ("observe/questions.py", "read_when_prompted"): (1, "in a fork, which an alarm ends"),
     ("observe/questions.py", "listen"): (2, "in a fork, which an alarm ends"),
