@@ -56,7 +56,7 @@ ALLOWED = {
     ("kernel/procfs.py", "read"): (2, "a file of /proc, which the kernel answers itself"),
     ("sandbox/sandbox.py", "_receive_event"): (1, _READY),
     ("agent/server.py", "_on_event"): (1, _READY),
-    ("agent/server.py", "_on_command_socket"): (1, _READY),
+    ("agent/children.py", "on_command_socket"): (1, _READY),
     ("agent/children.py", "on_signals"): (1, "the pipe does not block"),
     ("agent/children.py", "end_everything"): (1, _READY),
     ("agent/wire.py", "receive"): (1, "whoever calls it is listed here, or has waited"),

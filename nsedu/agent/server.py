@@ -11,7 +11,8 @@ import socket
 from functools import partial
 
 from nsedu.agent import birth, commands, first_process, protocol, wire
-from nsedu.agent.children import Child, ChildKind, Reaper
+from nsedu.agent.children import GRACE, Child, ChildKind, Children, say_ended
+from nsedu.agent.limit_groups import LimitGroups
 from nsedu.kernel import bounded_waits, syscalls
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nsedu.agent.lent_ids import Lender
 
 
-class Server(Reaper):
+class Server:
     """One process's loop: requests in, children out.
 
     Args:
@@ -35,9 +36,13 @@ class Server(Reaper):
         self, control: socket.socket, life: socket.socket | None = None, watched: int = -1,
         lender: Lender | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(life is not None, lender)
-        self.control, self.life, self.watched = control, life, watched
-        for fd in (control.fileno(), self.wake, life.fileno() if life else -1, watched):
+        self.control, self.life, self.watched, self.lender = control, life, watched, lender
+        self.poll = select.poll()
+        self.limits = LimitGroups()  # the agent's; a sandbox has none to hold
+        self.unlimited: dict[str, socket.socket] = {}  # sandbox → who waits for its groups' end
+        self.children = Children(self.poll, self.limits, life is not None, lender)
+        fds = control.fileno(), self.children.wake, life.fileno() if life else -1, watched
+        for fd in fds:
             if fd >= 0:
                 self.poll.register(fd, select.POLLIN)
 
@@ -52,12 +57,12 @@ class Server(Reaper):
                     with contextlib.suppress(OSError):
                         os.write(2, f"nsedu: this is a bug of nsedu: {error!r}\n".encode())
             self.limits.remove_ended()
-            self.say_unlimited()
+            self._say_unlimited()
 
     def _on_event(self, fd: int) -> bool:
         """Deal with a descriptor that is ready; True at our end."""
-        if fd == self.wake:
-            return self.on_signals()
+        if fd == self.children.wake:
+            return self.children.on_signals()
         if fd == self.control.fileno():
             try:
                 request = wire.receive(self.control)
@@ -66,10 +71,10 @@ class Server(Reaper):
             if request is None:
                 return True
             self._on_request(*request)
-        elif fd in self.replies:
-            self._on_command_socket(fd)
-        elif fd in self.settling:
-            self.on_settled(fd)
+        elif fd in self.children.replies:
+            self.children.on_command_socket(fd)
+        elif fd in self.children.settling:
+            self.children.on_settled(fd)
         elif self.limits.watches(fd):
             self.poll.unregister(fd)
             self.limits.on_end(fd)
@@ -82,7 +87,7 @@ class Server(Reaper):
             if message["op"] == "make":
                 self._make(message, reply, fds)
             elif message["op"] == "end":
-                self.end_sandbox(message, reply)
+                self.children.end_sandbox(message, reply)
             elif message["op"] == "limit":
                 self._limit(message, reply, fds[0])
             elif message["op"] == "delegate":
@@ -107,29 +112,12 @@ class Server(Reaper):
                 commands.exec_function(message["path"], message["python"], reply, fds)
         else:
             pid = commands.start_command(message, fds)
-        self.children[pid] = Child(ChildKind.COMMAND, reply)
-        self.replies[reply.fileno()] = pid
-        self.poll.register(reply.fileno(), select.POLLIN)
+        self.children.add_command(pid, reply)
         if message.get("pidfd"):
             pidfd = os.pidfd_open(pid)
             with contextlib.suppress(OSError):
                 protocol.say(reply, "started", fds=[pidfd])
             os.close(pidfd)
-
-    def _on_command_socket(self, fd: int) -> None:
-        pid = self.replies[fd]
-        request = wire.receive(self.children[pid].sock)
-        message, told = request or ({"kill": signal.SIGKILL}, [])
-        number = message["kill"]
-        with contextlib.suppress(OSError):  # it has gone, or has become another user's
-            try:
-                os.killpg(pid, number)
-            except ProcessLookupError:  # a call that has not become a group of its own yet
-                os.kill(pid, number)
-        for end in told:
-            os.close(end)
-        if request is None:
-            self.forget_reply(fd)
 
     def _limit(self, message: dict[str, Any], reply: socket.socket, pidfd: int) -> None:
         try:
@@ -174,7 +162,7 @@ class Server(Reaper):
             live(None)
         theirs.close()
         record = Child(ChildKind.MAKER if joins else ChildKind.SANDBOX, life, plan["id"])
-        self.children[pid] = record
+        self.children.by_pid[pid] = record
         if word is not None and saying is not None:
             # The notebook hears of the birth when the maker has gone, not to see it about.
             saying.close()
@@ -184,6 +172,26 @@ class Server(Reaper):
             birth.write_id_maps(reply, pid, plan, lender, None)
             birth.send_pidfd(reply, pid)
             reply.close()
+
+    def _say_unlimited(self) -> None:
+        """Say of which sandboxes the control groups have been removed, to whoever asked."""
+        for sandbox in [name for name in self.unlimited if not self.limits.exist(name)]:
+            say_ended(self.unlimited.pop(sandbox))
+
+    def end_everything(self, abandoned: bool = False) -> bool:
+        """Kill and reap everything below this process, and remove the control groups it has made.
+
+        Args:
+            abandoned: as of `Children.end_all`, as is what is returned.
+        """
+        keeper = self.limits.keeper
+        seen_all = self.children.end_all(abandoned)
+        self.limits.remove_all(GRACE)
+        self._say_unlimited()
+        if not self.limits.keeper and keeper in commands.children_of_self():  # nothing is left
+            with contextlib.suppress(ChildProcessError, TimeoutError):
+                bounded_waits.reap(keeper, GRACE)
+        return seen_all
 
 
 def _run_first_process(
