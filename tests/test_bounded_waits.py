@@ -58,7 +58,7 @@ ALLOWED = {
     ("agent/server.py", "_on_event"): (1, _READY),
     ("agent/children.py", "on_command_socket"): (1, _READY),
     ("agent/children.py", "on_signals"): (1, "the pipe does not block"),
-    ("agent/children.py", "end_everything"): (1, _READY),
+    ("agent/children.py", "end_all"): (1, _READY),
     ("agent/wire.py", "receive"): (1, "whoever calls it is listed here, or has waited"),
     ("agent/wire.py", "receive_bytes"): (2, "whoever calls it is listed here, or has waited"),
     ("measurement/questions/clone.py", "timed_clone"): (

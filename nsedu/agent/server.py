@@ -12,6 +12,7 @@ from functools import partial
 
 from nsedu.agent import birth, commands, first_process, protocol, wire
 from nsedu.agent.children import GRACE, Child, ChildKind, Children, say_ended
+from nsedu.agent.first_process import Plan
 from nsedu.agent.limit_groups import LimitGroups
 from nsedu.kernel import bounded_waits, syscalls
 
@@ -131,17 +132,17 @@ class Server:
         reply.close()
 
     def _make(self, message: dict[str, Any], reply: socket.socket, joins: list[int]) -> None:
-        plan = message["plan"]
-        plan["uid"], plan["gid"], plan["lent"] = os.geteuid(), os.getegid(), 0
-        plan["server"] = os.getpid()
+        own = {"uid": os.geteuid(), "gid": os.getegid(), "lent": 0, "server": os.getpid()}
+        plan = Plan(**{**message["plan"], **own})
         lender = self.lender
-        if lender is not None and "user" in plan["types"] and not lender.window.singles[1]:
+        if lender is not None and "user" in plan.types and not lender.window.singles[1]:
             refused = first_process.StepFailed("lend", errno.EPERM, "setresuid()")
             return birth.report(reply, refused)
-        new_user = "user" in plan["types"] and "user" not in plan["joined"]
-        if lender is not None and new_user and plan["range"]:
-            plan["uid"], plan["lent"] = lender.block(plan["id"])
-        own_user = "user" in plan["types"] or "user" in plan["joined"]
+        new_user = "user" in plan.types and "user" not in plan.joined
+        if lender is not None and new_user and plan.wide:
+            uid, lent = lender.block(plan.id)
+            plan = plan._replace(uid=uid, lent=lent)
+        own_user = "user" in plan.types or "user" in plan.joined
         life, theirs = wire.pair()
         word = saying = None
         if joins:
@@ -161,13 +162,13 @@ class Server:
         if pid == 0:
             live(None)
         theirs.close()
-        record = Child(ChildKind.MAKER if joins else ChildKind.SANDBOX, life, plan["id"])
+        record = Child(ChildKind.MAKER if joins else ChildKind.SANDBOX, life, plan.id)
         self.children.by_pid[pid] = record
         if word is not None and saying is not None:
             # The notebook hears of the birth when the maker has gone, not to see it about.
             saying.close()
             record.control, record.word = reply, word
-            record.types = plan["types"] if "pid" in plan["joined"] else []
+            record.types = list(plan.types) if "pid" in plan.joined else []
         else:
             birth.write_id_maps(reply, pid, plan, lender, None)
             birth.send_pidfd(reply, pid)
@@ -195,7 +196,7 @@ class Server:
 
 
 def _run_first_process(
-    plan: dict[str, Any], control: socket.socket, life: socket.socket, lender: Lender | None,
+    plan: Plan, control: socket.socket, life: socket.socket, lender: Lender | None,
     own_user: bool, proc: int | None,
 ) -> NoReturn:  # fmt: skip
     """As the sandbox's first process: prepare, serve, end everything."""
@@ -204,21 +205,21 @@ def _run_first_process(
     try:
         signal.set_wakeup_fd(-1)
         os.dup2(0, 2)  # /dev/null; the inside could take the notebook's terminal from us otherwise
-        if plan["limits"]:
+        if plan.limits:
             commands.close_others(kept)  # or there were no end of file
             birth.await_limits(control, life)
         first_process.prepare(plan, proc)
         if proc is not None:
             os.close(proc)
             proc = None
-        if lender is not None and "user" in plan["types"] and "user" not in plan["joined"]:
+        if lender is not None and "user" in plan.types and "user" not in plan.joined:
             # Or the life line of a maker that is killed before it writes the map had no end here.
             commands.close_others({control.fileno(), life.fileno()})
             first_process.become_root(maker=life.fileno())
         # As any process: or /proc/PID would stay root's, and nobody else could look (proc(5)).
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-        first_process.name_process(plan["name"])
-        if "pid" in plan["joined"] and plan["types"]:
+        first_process.name_process(plan.name)
+        if "pid" in plan.joined and plan.types:
             commands.settle_in(life)
         with contextlib.suppress(OSError):  # the notebook has gone: to serve will end at once
             control.send(protocol.READY)  # the rest is done while the notebook hears of it
