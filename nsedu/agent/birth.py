@@ -19,7 +19,7 @@ from nsedu.kernel.procfs import DIRECTORY, pid_of, read
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from nsedu.agent.lent_ids import Lender
 
@@ -53,7 +53,11 @@ def report(
 
 
 def write_id_maps(
-    control: socket.socket, pid: int, plan: dict[str, Any], lender: Lender | None, proc: int | None
+    control: socket.socket,
+    pid: int,
+    plan: first_process.Plan,
+    lender: Lender | None,
+    proc: int | None,
 ) -> None:
     """Write the id maps of a first process, which prepares itself at the same time.
 
@@ -64,7 +68,7 @@ def write_id_maps(
         lender: who lends it its ids; None if it gets its maker's.
         proc: an open /proc; None for the one that is mounted here.
     """
-    if "user" not in plan["types"]:
+    if "user" not in plan.types:
         return
     pidfd = os.pidfd_open(pid)
     try:
@@ -74,9 +78,9 @@ def write_id_maps(
         if lender is not None:
             path = f"/proc/{number}/ns/user" if proc is None else f"{number}/ns/user"
             namespace = os.stat(path, dir_fd=proc).st_ino
-            if not plan["lent"]:
-                plan["uid"], plan["lent"] = lender.single(namespace), 1
-            plan["gid"] = plan["uid"]
+            if not plan.lent:
+                plan = plan._replace(uid=lender.single(namespace), lent=1)
+            plan = plan._replace(gid=plan.uid)
         first_process.write_maps(number, plan, proc)
     except (OSError, first_process.StepFailed) as refused:
         report(control, step("uid_map", refused), proc)
@@ -103,7 +107,7 @@ def send_pidfd(control: socket.socket, pid: int) -> None:
 
 
 def clone_in_joined_namespaces(
-    plan: dict[str, Any], control: socket.socket, life: socket.socket, word: socket.socket,
+    plan: first_process.Plan, control: socket.socket, life: socket.socket, word: socket.socket,
     joins: list[int], live: Callable[[int | None], NoReturn], lender: Lender | None,
 ) -> NoReturn:  # fmt: skip
     """In a fork of the server: join others' namespaces, have the sandbox born there, and leave.
@@ -119,13 +123,13 @@ def clone_in_joined_namespaces(
         control: a socket to the notebook.
         life: the life line of the new sandbox.
         word: where to say its pid.
-        joins: pidfds of those to join, as plan["join"] names the types.
+        joins: pidfds of those to join, as `plan.join` names the types.
         live: what the first process does; it gets an open /proc while it is still root and the one
             that is mounted there may be of others' making.
         lender: who lends ids; None if this process's own are given.
     """
     status, proc = 1, None
-    theirs = lender is None or "user" in plan["joined"]  # all that is born here has their id
+    theirs = lender is None or "user" in plan.joined  # all that is born here has their id
     try:
         signal.set_wakeup_fd(-1)
         os.dup2(0, 2)  # /dev/null, and not the notebook's terminal
@@ -134,25 +138,25 @@ def clone_in_joined_namespaces(
         commands.close_others({control.fileno(), life.fileno(), word.fileno(), proc, *joins})
         sys.path[:] = []
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-        for names, pidfd in zip(plan["join"], joins, strict=True):
-            if lender is not None and "user" in names and not plan["as root"]:
+        for names, pidfd in zip(plan.join, joins, strict=True):
+            if lender is not None and "user" in names and not plan.as_root:
                 _check_not_roots(pid_of(pidfd, proc), proc)
             first_process.join(names, pidfd)
             os.close(pidfd)
-        if lender is not None and "user" in plan["joined"]:
+        if lender is not None and "user" in plan.joined:
             _become_theirs(proc)
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)  # the change had undone it
-        if os.getppid() != plan["server"]:
+        if os.getppid() != plan.server:
             os._exit(1)
-        if not plan["lent"]:
-            plan["uid"], plan["gid"] = os.geteuid(), os.getegid()  # as they are in there
+        if not plan.lent:
+            plan = plan._replace(uid=os.geteuid(), gid=os.getegid())  # as they are in there
         pid = first_process.clone(plan, syscalls.CLONE_PARENT)
         if pid == 0:
             commands.close_others({control.fileno(), life.fileno(), *([] if theirs else [proc])})
             if theirs:
                 syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)  # or who writes its map could not
             live(None if theirs else proc)
-        write_id_maps(control, pid, plan, None if "user" in plan["joined"] else lender, proc)
+        write_id_maps(control, pid, plan, None if "user" in plan.joined else lender, proc)
         protocol.say(word, "begot", pid)
         status = 0
     except (OSError, first_process.StepFailed) as refused:

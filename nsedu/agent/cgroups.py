@@ -12,6 +12,8 @@ import os
 from collections import namedtuple
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
+from nsedu.kernel import cgroup_hierarchies
+
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
     from typing import Any
@@ -36,37 +38,22 @@ class Controller(namedtuple("Controller", "version mount path")):
     path: str
 
 
-def hierarchies(proc: str = "/proc/self") -> list[tuple[list[str], Controller]]:
+def hierarchies(process: str = "/proc/self") -> list[tuple[tuple[str, ...], Controller]]:
     """The hierarchies that are mounted, each with its controllers; version 2 may have none."""
-    with open(f"{proc}/cgroup") as file:
-        memberships = [line.rstrip("\n").split(":", 2) for line in file]
-    mounts: list[tuple[str, str, str, set[str]]] = []  # type, root, mount point, options
-    with open(f"{proc}/mountinfo") as file:
-        for line in file:
-            left, _, right = line.partition(" - ")
-            fields, tail = left.split(), right.split()
-            if tail and tail[0] in ("cgroup", "cgroup2"):
-                mounts.append((tail[0], fields[3], fields[4], set(tail[-1].split(","))))
-    found = []
-    for _, names, path in memberships:
-        for kind, root, mount, options in mounts:
-            if names == "" and kind == "cgroup2":
-                with open(f"{mount}/cgroup.controllers") as file:
-                    available = file.read().split()
-                version = 2
-            elif names and kind == "cgroup" and set(names.split(",")) <= options:
-                available, version = names.split(","), 1
-            else:
-                continue
-            inside = path if root == "/" else path.removeprefix(root) or "/"
-            found.append((available, Controller(version, mount, inside)))
+    paths, found = cgroup_hierarchies.paths_of(process), []
+    for hierarchy in cgroup_hierarchies.hierarchies(process):
+        if hierarchy.mount:
+            path = paths.get(hierarchy.key, "/")
+            inside = path if hierarchy.root == "/" else path.removeprefix(hierarchy.root) or "/"
+            where = Controller(hierarchy.version, hierarchy.mount, inside)
+            found.append((hierarchy.controllers, where))
     return found
 
 
-def controllers(proc: str = "/proc/self") -> dict[str, Controller]:
+def controllers(process: str = "/proc/self") -> dict[str, Controller]:
     """Controller name → hierarchy, for the controllers that can be used here."""
     found: dict[str, Controller] = {}
-    for names, where in hierarchies(proc):
+    for names, where in hierarchies(process):
         for name in names:
             found.setdefault(name, where)
     return found

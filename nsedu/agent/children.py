@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 
-from nsedu.agent import birth, commands, limit_groups, protocol, wire
+from nsedu.agent import birth, commands, protocol, wire
 from nsedu.kernel import bounded_waits, syscalls
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nsedu.agent.lent_ids import Lender
+    from nsedu.agent.limit_groups import LimitGroups
 
-_GRACE = 1.0  # seconds for the sandboxes inside to end by themselves
+GRACE = 1.0  # seconds for the sandboxes inside to end by themselves
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -58,26 +59,27 @@ class Child:
         self.own.clear()
 
 
-class Reaper:
+class Children:
     """The children of the agent, or of a sandbox's first process, and their end.
 
     Args:
+        poll: where to register the sockets that children speak on.
+        limits: whose keeper is a child, too, but none of these.
         inner: whether this is a sandbox's first process, and not the agent.
         lender: gives sandboxes ids that are nobody's; None where they get this process's own.
     """
 
-    def __init__(self, inner: bool, lender: Lender | None = None) -> None:
-        self.inner, self.lender = inner, lender
-        self.limits = limit_groups.LimitGroups()  # the agent's; a sandbox has none to hold
-        self.children: dict[int, Child] = {}
+    def __init__(
+        self, poll: select.poll, limits: LimitGroups, inner: bool, lender: Lender | None = None
+    ) -> None:
+        self.poll, self.limits, self.inner, self.lender = poll, limits, inner, lender
+        self.by_pid: dict[int, Child] = {}
         self.replies: dict[int, int] = {}  # descriptor of a command's reply socket → its pid
         self.settling: dict[int, int] = {}  # descriptor of a life line that will speak → its pid
         self.waiting: dict[int, socket.socket] = {}  # sandbox → who waits for its end
         self.killed_orphans: set[int] = set()
         self.crashed: list[tuple[Child, socket.socket | None]] = []  # and who waits for its end
-        self.unlimited: dict[str, socket.socket] = {}  # sandbox → who waits for its groups' end
         self.orphans_due = False
-        self.poll = select.poll()
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         self.wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -87,7 +89,7 @@ class Reaper:
 
     def end_sandbox(self, message: dict[str, Any], reply: socket.socket) -> None:
         """Say when a sandbox and all it left have ended; kill it first, if "force" is asked."""
-        for pid, record in self.children.items():
+        for pid, record in self.by_pid.items():
             if record.identity == message["id"]:
                 self.waiting[pid] = reply
                 if message["force"]:
@@ -97,7 +99,29 @@ class Reaper:
             if record.identity == message["id"]:
                 self.crashed[number] = record, reply
                 return
-        _say_ended(reply)
+        say_ended(reply)
+
+    def add_command(self, pid: int, reply: socket.socket) -> None:
+        """Listen to the reply socket of a command that has been started."""
+        self.by_pid[pid] = Child(ChildKind.COMMAND, reply)
+        self.replies[reply.fileno()] = pid
+        self.poll.register(reply.fileno(), select.POLLIN)
+
+    def on_command_socket(self, fd: int) -> None:
+        """Send a command the signal that is asked for, or kill it where nobody waits for it."""
+        pid = self.replies[fd]
+        request = wire.receive(self.by_pid[pid].sock)
+        message, told = request or ({"kill": signal.SIGKILL}, [])
+        number = message["kill"]
+        with contextlib.suppress(OSError):  # it has gone, or has become another user's
+            try:
+                os.killpg(pid, number)
+            except ProcessLookupError:  # a call that has not become a group of its own yet
+                os.kill(pid, number)
+        for end in told:
+            os.close(end)
+        if request is None:
+            self.forget_reply(fd)
 
     def forget_reply(self, fd: int) -> None:
         """Listen no more to the reply socket of a command."""
@@ -111,7 +135,7 @@ class Reaper:
         """
         self.poll.unregister(fd)
         pid = self.settling.pop(fd)
-        record = self.children[pid]
+        record = self.by_pid[pid]
         try:
             if protocol.hear(record.sock, "settled", flags=socket.MSG_DONTWAIT) is not None:
                 record.own = commands.namespaces_of(pid, record.types)
@@ -131,7 +155,7 @@ class Reaper:
         if signal.SIGTERM in numbers and not self.inner:
             return True
         for number in numbers:
-            for pid, record in self.children.items():
+            for pid, record in self.by_pid.items():
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     (os.killpg if record.kind is ChildKind.COMMAND else os.kill)(pid, number)
         return False
@@ -153,7 +177,7 @@ class Reaper:
 
     def _on_exit(self, pid: int, status: int) -> bool:
         """Note the end of one child; True if it may have left orphans behind."""
-        record = self.children.pop(pid, None)
+        record = self.by_pid.pop(pid, None)
         if record is None:
             again = pid in self.killed_orphans
             self.killed_orphans.discard(pid)
@@ -179,7 +203,7 @@ class Reaper:
         if status:
             self.crashed.append((record, waiting))
         elif waiting is not None:
-            _say_ended(waiting)
+            say_ended(waiting)
         if status:
             record.kill_members()
         record.close()
@@ -189,13 +213,8 @@ class Reaper:
         """Say that the lost sandboxes, and what they left behind, have ended."""
         for _, waiting in self.crashed:
             if waiting is not None:
-                _say_ended(waiting)
+                say_ended(waiting)
         self.crashed = []
-
-    def say_unlimited(self) -> None:
-        """Say of which sandboxes the control groups have been removed, to whoever asked."""
-        for sandbox in [name for name in self.unlimited if not self.limits.exist(name)]:
-            _say_ended(self.unlimited.pop(sandbox))
 
     def _register_joined(self, record: Child, word: socket.socket, maker: int, status: int) -> bool:
         """The maker has gone; the sandbox it begot is our child, if it said its pid."""
@@ -205,7 +224,7 @@ class Reaper:
                 word, "begot", flags=socket.MSG_DONTWAIT, senders={"begot": maker}
             )
             born = heard[1]["pid"] if heard is not None and status == 0 else 0
-            known = born in self.children or born == self.limits.keeper
+            known = born in self.by_pid or born == self.limits.keeper
             if not born or known or os.waitpid(born, os.WNOHANG)[0]:
                 return False
         except (
@@ -216,7 +235,7 @@ class Reaper:
         finally:
             word.close()
         record.kind = ChildKind.SANDBOX
-        self.children[born] = record
+        self.by_pid[born] = record
         if record.types:
             self.settling[record.sock.fileno()] = born
             self.poll.register(record.sock, select.POLLIN)
@@ -232,12 +251,12 @@ class Reaper:
 
         A sandbox whose maker still lives is not known yet, so the orphans wait for its end.
         """
-        if any(record.kind is ChildKind.MAKER for record in self.children.values()):
+        if any(record.kind is ChildKind.MAKER for record in self.by_pid.values()):
             self.orphans_due = True
             return
         self.orphans_due = False
         for pid, directory in commands.children_of_self().items():
-            if pid in self.children or pid == self.limits.keeper:
+            if pid in self.by_pid or pid == self.limits.keeper:
                 continue
             ours = not self.inner or commands.in_other_namespace(directory)
             if ours and self._end(pid, directory):
@@ -257,8 +276,8 @@ class Reaper:
             return False
         return True
 
-    def end_everything(self, abandoned: bool = False) -> bool:
-        """Kill and reap everything below this process, and remove the control groups it has made.
+    def end_all(self, abandoned: bool = False) -> bool:
+        """Kill and reap everything below this process, but the keeper of control groups.
 
         Args:
             abandoned: whether the maker has gone, too, so that nobody would clean up after those
@@ -270,7 +289,7 @@ class Reaper:
         """
         self._let_sandboxes_end()
         if abandoned and os.getpid() == 1:
-            guests_end = time.monotonic() + _GRACE
+            guests_end = time.monotonic() + GRACE
             while commands.guests() and time.monotonic() < guests_end:
                 time.sleep(0.01)  # whose children they are not hears of their end no other way
         init = self.inner and os.getpid() == 1
@@ -283,9 +302,7 @@ class Reaper:
                     os.kill(-1, signal.SIGKILL)
             else:
                 # The keeper goes last: it removes the groups if this process is killed meanwhile.
-                pids = [
-                    pid for pid in commands.children_of_self() or self.children if pid != keeper
-                ]
+                pids = [pid for pid in commands.children_of_self() or self.by_pid if pid != keeper]
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
@@ -302,41 +319,35 @@ class Reaper:
                     continue
                 seen_all = False
                 break
-            record = self.children.pop(pid, None)
+            record = self.by_pid.pop(pid, None)
             if record is not None and record.identity:
                 record.kill_members()
                 self.crashed.append((record, self.waiting.get(pid)))
         self._report_crashed()
-        self.limits.remove_all(_GRACE)
-        self.say_unlimited()
-        if (
-            not self.limits.keeper and keeper in commands.children_of_self()
-        ):  # let go, nothing is left
-            with contextlib.suppress(ChildProcessError, TimeoutError):
-                bounded_waits.reap(keeper, _GRACE)
         return seen_all
 
     def _let_sandboxes_end(self) -> None:
         """Give who can end in order a moment to do so: they alone know all of their orphans."""
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + GRACE
         ending = set()
         for pid, name in ({} if self.inner else commands.children_of_self()).items():
             if commands.ends_its_own(name) and self._end(pid, name):
                 ending.add(pid)
-        self.killed_orphans |= ending - self.children.keys()
-        for record in self.children.values():
+        self.killed_orphans |= ending - self.by_pid.keys()
+        for record in self.by_pid.values():
             if record.identity:
                 with contextlib.suppress(OSError):
                     record.sock.shutdown(socket.SHUT_WR)  # what it says is still heard
         while self.killed_orphans or any(
-            record.identity or pid in ending for pid, record in self.children.items()
+            record.identity or pid in ending for pid, record in self.by_pid.items()
         ):
             if not select.select([self.wake], [], [], max(0, deadline - time.monotonic()))[0]:
                 break
             self.on_signals()
 
 
-def _say_ended(waiting: socket.socket) -> None:
+def say_ended(waiting: socket.socket) -> None:
+    """Say to who waits for it that a sandbox, or its control groups, have gone."""
     with contextlib.suppress(OSError):
         protocol.say(waiting, "ended")
     waiting.close()

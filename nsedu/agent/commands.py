@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from nsedu.agent import protocol, python_inside, wire
 from nsedu.kernel import syscalls
-from nsedu.kernel.procfs import pid_of
+from nsedu.kernel.procfs import parse_nspid, parse_stat, parse_status, pid_of, read
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
@@ -188,20 +188,17 @@ def _children_by_proc() -> dict[int, str]:
 
 def _parent(name: str) -> str:
     try:
-        with open(f"/proc/{name}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[1].decode()
-    except (OSError, IndexError):
+        return str(parse_stat(read(f"/proc/{name}/stat"))[1])
+    except (OSError, ValueError, IndexError):  # it has ended, or this /proc is of others' making
         return ""
 
 
-def _pids(name: str) -> list[int]:
-    """A process's pids, from the namespace of this /proc inwards (proc_pid_status(5), NSpid)."""
+def _pids(name: str) -> tuple[int, ...]:
+    """A process's pids, from the namespace of this /proc inwards."""
     try:
-        with open(f"/proc/{name}/status") as file:
-            words = next((line.split() for line in file if line.startswith("NSpid:")), [])
-    except OSError:
-        return []
-    return [int(word) for word in words[1:]]
+        return parse_nspid(read(f"/proc/{name}/status"))
+    except (OSError, ValueError):
+        return ()
 
 
 def guests() -> list[str]:
@@ -239,11 +236,9 @@ def ends_its_own(name: str) -> bool:
         name: what /proc calls it.
     """
     try:
-        with open(f"/proc/{name}/cmdline", "rb") as file:
-            if b"nsedu.notebook.cells.unprivileged" not in file.read():
-                return False
-        with open(f"/proc/{name}/status") as file:
-            caught = next((line.split()[1] for line in file if line.startswith("SigCgt:")), "0")
+        if b"nsedu.notebook.cells.unprivileged" not in read(f"/proc/{name}/cmdline"):
+            return False
+        caught = parse_status(read(f"/proc/{name}/status")).get("SigCgt", "0")
     except OSError:
         return False
     return bool(int(caught, 16) & 1 << signal.SIGTERM - 1) and not in_other_namespace(name)

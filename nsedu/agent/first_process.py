@@ -16,19 +16,66 @@ import select
 import signal
 import socket
 import struct
+from collections import namedtuple
 
 from nsedu.kernel import bounded_waits, id_maps, namespace_types, syscalls
 from nsedu.kernel.namespace_types import BY_NAME
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping, Sequence
 
 PATIENCE = 10.0
 """Seconds for what a child or a program of the system has to do here."""
 
 IFF_UP = 0x1
 SIOCSIFFLAGS = 0x8914
+
+
+class Plan(
+    namedtuple(
+        "Plan",
+        "id name types join joined wide as_root hostname boottime monotonic limits"
+        " uid gid lent server",
+        defaults=("", "", (), (), (), False, False, None, None, None, {}, 0, 0, 0, 0),
+    )
+):
+    """What a sandbox is to be: the request "make" brings it, and the server adds the last four.
+
+    Attributes:
+        id: the identity of the sandbox, by which requests name it; also of its control group.
+        name: what its first process is called.
+        types: the types of its new namespaces, in catalogue order.
+        join: the types to join, for each of the processes whose pidfds come with the request.
+        joined: all of these types.
+        wide: whether its user namespace gets the ids granted to the user, too.
+        as_root: whether it may join a user namespace that maps root's id.
+        hostname: its host name; None to leave it.
+        boottime: the offset of this clock in seconds; None to leave it.
+        monotonic: the same of the other.
+        limits: those of its control group, as `cgroups.check_limits` returns them.
+        uid: the user id that root inside has outside.
+        gid: its group id.
+        lent: how many ids from there on are lent to it; 0 for none.
+        server: the pid of the server that makes it.
+    """
+
+    __slots__ = ()
+    id: str
+    name: str
+    types: Sequence[str]
+    join: Sequence[list[str]]
+    joined: Sequence[str]
+    wide: bool
+    as_root: bool
+    hostname: str | None
+    boottime: float | None
+    monotonic: float | None
+    limits: Mapping[str, int | float]
+    uid: int
+    gid: int
+    lent: int
+    server: int
 
 
 class StepFailed(Exception):
@@ -39,7 +86,7 @@ class StepFailed(Exception):
         self.step, self.errno, self.call = step, number, call
 
 
-def clone(plan: dict[str, Any], flags: int = 0) -> int:
+def clone(plan: Plan, flags: int = 0) -> int:
     """Fork the sandbox's first process right into its new namespaces, the user namespace first.
 
     One clone(2) with all the flags instead of a fork and an unshare(2) for each: a second fork,
@@ -48,7 +95,7 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
     there is a control group to enter first.
 
     Args:
-        plan: "types" (new ones, in catalogue order), "limits".
+        plan: of the sandbox.
         flags: further CLONE_* flags.
 
     Returns:
@@ -58,7 +105,7 @@ def clone(plan: dict[str, Any], flags: int = 0) -> int:
         StepFailed: naming the type refused, which a child finds out by trying each in turn.
         OSError: no child could be made at all.
     """
-    now = [t for t in plan["types"] if t != "time" and not (t == "cgroup" and plan["limits"])]
+    now = [t for t in plan.types if t != "time" and not (t == "cgroup" and plan.limits)]
     try:
         return syscalls.clone(namespace_types.flags(now) | flags, alone=True)
     except OSError as error:
@@ -120,34 +167,33 @@ def join(names: list[str], pidfd: int) -> None:
             raise StepFailed(f"setns {name}", number, call) from None
 
 
-def prepare(plan: dict[str, Any], proc: int | None = None) -> None:
+def prepare(plan: Plan, proc: int | None = None) -> None:
     """In the new first process: finish what clone(2) began.
 
     All of this takes capabilities, which the process has from birth, but no id map: that is written
     from outside at the same time (`write_maps`).
 
     Args:
-        plan: "types", "joined" (types), "hostname", "boottime", "monotonic" (seconds or None),
-            "limits" (whether there are any: then it is in their control group by now).
+        plan: of the sandbox; where it has limits the process is in their control group by now.
         proc: an open /proc; None for the one that is mounted here.
 
     Raises:
         StepFailed: naming the step.
     """
-    types: list[str] = plan["types"]
+    types = plan.types
     own = "/proc/self" if proc is None else "self"
     step = "start"
     try:
-        if plan["limits"] and "cgroup" in types:
+        if plan.limits and "cgroup" in types:
             step = "unshare cgroup"
             syscalls.unshare(BY_NAME["cgroup"].flag)
         if "time" in types:
             step = "unshare time"
             syscalls.unshare(BY_NAME["time"].flag)
             step = "timens_offsets"
-            for clock in ("monotonic", "boottime"):
-                if plan[clock] is not None:
-                    _write(f"{own}/timens_offsets", _offset(clock, plan[clock]), proc)
+            for clock, offset in (("monotonic", plan.monotonic), ("boottime", plan.boottime)):
+                if offset is not None:
+                    _write(f"{own}/timens_offsets", _offset(clock, offset), proc)
             step = "setns time"  # unshare(CLONE_NEWTIME) moves only children: step in ourselves
             path = f"{own}/ns/time_for_children"
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
@@ -158,7 +204,7 @@ def prepare(plan: dict[str, Any], proc: int | None = None) -> None:
             syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
             # Who owns a pid namespace may mount a /proc of it; a joined one is another's here if
             # there is a new user namespace.
-            if "pid" in types or ("pid" in plan["joined"] and "user" not in types):
+            if "pid" in types or ("pid" in plan.joined and "user" not in types):
                 step = "mount proc"
                 syscalls.mount("proc", "/proc", "proc", _NO_SURPRISES)
             if "net" in types:
@@ -167,9 +213,9 @@ def prepare(plan: dict[str, Any], proc: int | None = None) -> None:
         if "net" in types:
             step = "lo up"
             lo_up()
-        if plan["hostname"] is not None:
+        if plan.hostname is not None:
             step = "sethostname"
-            socket.sethostname(plan["hostname"])
+            socket.sethostname(plan.hostname)
     except OSError as error:
         raise StepFailed(step, error.errno or errno.EIO, str(error.filename or step)) from None
 
@@ -206,7 +252,7 @@ def become_root(uid: int = 0, gid: int = 0, maker: int = -1) -> None:
     syscalls.join_session_keyring()
 
 
-def write_maps(pid: int, plan: dict[str, Any], proc: int | None = None) -> None:
+def write_maps(pid: int, plan: Plan, proc: int | None = None) -> None:
     """From outside: give the new user namespace of a process its id maps.
 
     One id needs no privilege, if setgroups(2) is given up first.  Other ids, and ranges of them,
@@ -214,8 +260,7 @@ def write_maps(pid: int, plan: dict[str, Any], proc: int | None = None) -> None:
 
     Args:
         pid: the process, as /proc calls it.
-        plan: "range" (whether the maps are wide), "uid" and "gid" (what root inside is outside),
-            "lent" (how many ids from there on are lent; 0 for none).
+        plan: of the sandbox, of which only the ids count.
         proc: an open /proc; None for the one that is mounted here, which in others' mounts may be
             of their making.
 
@@ -225,18 +270,18 @@ def write_maps(pid: int, plan: dict[str, Any], proc: int | None = None) -> None:
     step = "setgroups"
     directory = f"/proc/{pid}" if proc is None else str(pid)
     try:
-        if not plan["range"]:
+        if not plan.wide:
             _write(f"{directory}/{step}", "deny", proc)
-        for kind in ("uid", "gid"):
+        for kind, own in (("uid", plan.uid), ("gid", plan.gid)):
             step = f"{kind}_map"
-            if plan["lent"] or not plan["range"]:
-                _write(f"{directory}/{step}", f"0 {plan[kind]} {plan['lent'] or 1}", proc)
+            if plan.lent or not plan.wide:
+                _write(f"{directory}/{step}", f"0 {own} {plan.lent or 1}", proc)
             elif os.geteuid() == 0:
                 wide = id_maps.render(id_maps.wide_map(kind, 0))
                 _write(f"{directory}/{step}", wide, proc)
             else:
                 step = f"new{kind}map"
-                ask_for_map(step, pid, id_maps.wide_map(kind, plan[kind]), f"/etc/sub{kind}")
+                ask_for_map(step, pid, id_maps.wide_map(kind, own), f"/etc/sub{kind}")
     except OSError as error:
         raise StepFailed(step, error.errno or errno.EIO, str(error.filename)) from None
 

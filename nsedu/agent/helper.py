@@ -1,6 +1,6 @@
-"""A fresh Python process that is asked one thing, and whose answer is awaited no longer than said.
+"""Helper processes: fresh Pythons that are asked, and awaited no longer than said.
 
-It enters namespaces in forks of its own, which the notebook's process with its threads may not.
+They enter namespaces in forks of their own, which the notebook's process with its threads may not.
 """
 
 from __future__ import annotations
@@ -9,40 +9,67 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from nsedu.agent import wire
 from nsedu.errors import explain, process_facts
 from nsedu.errors.namespace_error import NamespaceError, Reason, no_files
-from nsedu.kernel import interrupts
+from nsedu.kernel import interrupts, nsfs_ioctls, syscalls
 from nsedu.kernel.bounded_waits import KILLED
-
-# A notebook that ignores SIGCHLD hands that down, and no child could be waited for.
-_START = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_DFL); "
+from nsedu.kernel.namespace_types import BY_NAME, CloneFlag
 
 
-def ask(code: str, question: str = "", *, seconds: float, fds: Sequence[int] = ()) -> str:
-    """Have a fresh interpreter run a program; returns what it wrote.
+def python_command(
+    function: str, *args: object, path: Sequence[str] = (wire.ROOT,), first: str = "",
+    unbuffered: bool = False,
+) -> list[str]:  # fmt: skip
+    """The command line of a fresh Python that calls a function of this package.
+
+    It is a bare one: without the variables of the environment, the user's and the site's packages.
 
     Args:
-        code: the program.
-        question: its standard input.
-        seconds: after which it is killed with all it has started.
-        fds: descriptors that it inherits.
+        function: "module:function".
+        args: its arguments; what their repr(3) says must make them again.
+        path: what to put before its sys.path.
+        first: statements to run before.
+        unbuffered: whether its standard streams have no buffer.
+    """
+    module, _, name = function.partition(":")
+    code = (
+        f"{first}import sys; sys.path[:0] = {list(path)!r}; from {module} import {name};"
+        f" {name}({', '.join(map(repr, args))})"
+    )
+    options = ["-u"] if unbuffered else []
+    return [sys.executable, "-I", "-S", *options, "-X", "utf8", "-c", code]
+
+
+def start_python(function: str, *args: object) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a fresh Python that has a socket to us and no other stream.
+
+    Args:
+        function: "module:function"; it gets the descriptor of its socket (SOCK_SEQPACKET) first.
+        args: what else it gets.
 
     Raises:
-        NamespaceError: it could not be started, failed, or gave no answer in time.
+        NamespaceError: no process could be started.
     """
-    words = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START + code]
+    ours, theirs = wire.pair()
     try:
-        answer = run(words, question, seconds=seconds, fds=fds)
-        if not answer:
-            raise OSError("it ended without an answer")
-        return answer
-    except OSError as error:
-        raise no_answer(error) from None
+        process = start(
+            python_command(function, theirs.fileno(), *args), pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
 
 
 def no_answer(error: OSError) -> NamespaceError:
@@ -59,7 +86,13 @@ def no_answer(error: OSError) -> NamespaceError:
 
 @interrupts.whole
 def run(words: Sequence[str], input: str = "", *, seconds: float, fds: Sequence[int] = ()) -> str:
-    """Run a program, and return what it wrote; arguments as of `ask`.
+    """Run a program, and return what it wrote.
+
+    Args:
+        words: its command line.
+        input: its standard input.
+        seconds: after which it is killed with all it has started.
+        fds: descriptors that it inherits.
 
     Raises:
         OSError: it could not be started, failed, or did not end in time.
@@ -125,3 +158,23 @@ def end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def enter(fd: int, type: str) -> bool:
+    """In a helper: enter an open namespace, and before it its owner if that gives the right to.
+
+    Returns:
+        Whether the user namespace that owns it was entered.
+
+    Raises:
+        OSError: what NS_GET_USERNS and setns(2) say.
+    """
+    try:
+        syscalls.setns(fd, BY_NAME[type].flag)
+        return False
+    except PermissionError:
+        if type == "user":
+            raise
+    syscalls.setns(nsfs_ioctls.ns_get_userns(fd), CloneFlag.NEWUSER)
+    syscalls.setns(fd, BY_NAME[type].flag)
+    return True

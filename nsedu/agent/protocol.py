@@ -31,6 +31,7 @@ _PATH = 16_000  # bytes of a path in mountinfo, with room
 REQUESTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     # Each comes with a fresh reply socket as its first descriptor; what follows that is named here.
     # To the agent, or to the first process of the sandbox in which the new one is to be:
+    # (the plan is a `first_process.Plan`, as a dictionary)
     "make": ("plan", ("a pidfd for each process to join",), "born, ready"),
     "end": ("id force", (), "ended"),
     # To the agent alone:

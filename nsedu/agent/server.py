@@ -11,7 +11,9 @@ import socket
 from functools import partial
 
 from nsedu.agent import birth, commands, first_process, protocol, wire
-from nsedu.agent.children import Child, ChildKind, Reaper
+from nsedu.agent.children import GRACE, Child, ChildKind, Children, say_ended
+from nsedu.agent.first_process import Plan
+from nsedu.agent.limit_groups import LimitGroups
 from nsedu.kernel import bounded_waits, syscalls
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from nsedu.agent.lent_ids import Lender
 
 
-class Server(Reaper):
+class Server:
     """One process's loop: requests in, children out.
 
     Args:
@@ -35,9 +37,13 @@ class Server(Reaper):
         self, control: socket.socket, life: socket.socket | None = None, watched: int = -1,
         lender: Lender | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(life is not None, lender)
-        self.control, self.life, self.watched = control, life, watched
-        for fd in (control.fileno(), self.wake, life.fileno() if life else -1, watched):
+        self.control, self.life, self.watched, self.lender = control, life, watched, lender
+        self.poll = select.poll()
+        self.limits = LimitGroups()  # the agent's; a sandbox has none to hold
+        self.unlimited: dict[str, socket.socket] = {}  # sandbox → who waits for its groups' end
+        self.children = Children(self.poll, self.limits, life is not None, lender)
+        fds = control.fileno(), self.children.wake, life.fileno() if life else -1, watched
+        for fd in fds:
             if fd >= 0:
                 self.poll.register(fd, select.POLLIN)
 
@@ -52,12 +58,12 @@ class Server(Reaper):
                     with contextlib.suppress(OSError):
                         os.write(2, f"nsedu: this is a bug of nsedu: {error!r}\n".encode())
             self.limits.remove_ended()
-            self.say_unlimited()
+            self._say_unlimited()
 
     def _on_event(self, fd: int) -> bool:
         """Deal with a descriptor that is ready; True at our end."""
-        if fd == self.wake:
-            return self.on_signals()
+        if fd == self.children.wake:
+            return self.children.on_signals()
         if fd == self.control.fileno():
             try:
                 request = wire.receive(self.control)
@@ -66,10 +72,10 @@ class Server(Reaper):
             if request is None:
                 return True
             self._on_request(*request)
-        elif fd in self.replies:
-            self._on_command_socket(fd)
-        elif fd in self.settling:
-            self.on_settled(fd)
+        elif fd in self.children.replies:
+            self.children.on_command_socket(fd)
+        elif fd in self.children.settling:
+            self.children.on_settled(fd)
         elif self.limits.watches(fd):
             self.poll.unregister(fd)
             self.limits.on_end(fd)
@@ -82,7 +88,7 @@ class Server(Reaper):
             if message["op"] == "make":
                 self._make(message, reply, fds)
             elif message["op"] == "end":
-                self.end_sandbox(message, reply)
+                self.children.end_sandbox(message, reply)
             elif message["op"] == "limit":
                 self._limit(message, reply, fds[0])
             elif message["op"] == "delegate":
@@ -107,29 +113,12 @@ class Server(Reaper):
                 commands.exec_function(message["path"], message["python"], reply, fds)
         else:
             pid = commands.start_command(message, fds)
-        self.children[pid] = Child(ChildKind.COMMAND, reply)
-        self.replies[reply.fileno()] = pid
-        self.poll.register(reply.fileno(), select.POLLIN)
+        self.children.add_command(pid, reply)
         if message.get("pidfd"):
             pidfd = os.pidfd_open(pid)
             with contextlib.suppress(OSError):
                 protocol.say(reply, "started", fds=[pidfd])
             os.close(pidfd)
-
-    def _on_command_socket(self, fd: int) -> None:
-        pid = self.replies[fd]
-        request = wire.receive(self.children[pid].sock)
-        message, told = request or ({"kill": signal.SIGKILL}, [])
-        number = message["kill"]
-        with contextlib.suppress(OSError):  # it has gone, or has become another user's
-            try:
-                os.killpg(pid, number)
-            except ProcessLookupError:  # a call that has not become a group of its own yet
-                os.kill(pid, number)
-        for end in told:
-            os.close(end)
-        if request is None:
-            self.forget_reply(fd)
 
     def _limit(self, message: dict[str, Any], reply: socket.socket, pidfd: int) -> None:
         try:
@@ -143,17 +132,17 @@ class Server(Reaper):
         reply.close()
 
     def _make(self, message: dict[str, Any], reply: socket.socket, joins: list[int]) -> None:
-        plan = message["plan"]
-        plan["uid"], plan["gid"], plan["lent"] = os.geteuid(), os.getegid(), 0
-        plan["server"] = os.getpid()
+        own = {"uid": os.geteuid(), "gid": os.getegid(), "lent": 0, "server": os.getpid()}
+        plan = Plan(**{**message["plan"], **own})
         lender = self.lender
-        if lender is not None and "user" in plan["types"] and not lender.window.singles[1]:
+        if lender is not None and "user" in plan.types and not lender.window.singles[1]:
             refused = first_process.StepFailed("lend", errno.EPERM, "setresuid()")
             return birth.report(reply, refused)
-        new_user = "user" in plan["types"] and "user" not in plan["joined"]
-        if lender is not None and new_user and plan["range"]:
-            plan["uid"], plan["lent"] = lender.block(plan["id"])
-        own_user = "user" in plan["types"] or "user" in plan["joined"]
+        new_user = "user" in plan.types and "user" not in plan.joined
+        if lender is not None and new_user and plan.wide:
+            uid, lent = lender.block(plan.id)
+            plan = plan._replace(uid=uid, lent=lent)
+        own_user = "user" in plan.types or "user" in plan.joined
         life, theirs = wire.pair()
         word = saying = None
         if joins:
@@ -173,21 +162,41 @@ class Server(Reaper):
         if pid == 0:
             live(None)
         theirs.close()
-        record = Child(ChildKind.MAKER if joins else ChildKind.SANDBOX, life, plan["id"])
-        self.children[pid] = record
+        record = Child(ChildKind.MAKER if joins else ChildKind.SANDBOX, life, plan.id)
+        self.children.by_pid[pid] = record
         if word is not None and saying is not None:
             # The notebook hears of the birth when the maker has gone, not to see it about.
             saying.close()
             record.control, record.word = reply, word
-            record.types = plan["types"] if "pid" in plan["joined"] else []
+            record.types = list(plan.types) if "pid" in plan.joined else []
         else:
             birth.write_id_maps(reply, pid, plan, lender, None)
             birth.send_pidfd(reply, pid)
             reply.close()
 
+    def _say_unlimited(self) -> None:
+        """Say of which sandboxes the control groups have been removed, to whoever asked."""
+        for sandbox in [name for name in self.unlimited if not self.limits.exist(name)]:
+            say_ended(self.unlimited.pop(sandbox))
+
+    def end_everything(self, abandoned: bool = False) -> bool:
+        """Kill and reap everything below this process, and remove the control groups it has made.
+
+        Args:
+            abandoned: as of `Children.end_all`, as is what is returned.
+        """
+        keeper = self.limits.keeper
+        seen_all = self.children.end_all(abandoned)
+        self.limits.remove_all(GRACE)
+        self._say_unlimited()
+        if not self.limits.keeper and keeper in commands.children_of_self():  # nothing is left
+            with contextlib.suppress(ChildProcessError, TimeoutError):
+                bounded_waits.reap(keeper, GRACE)
+        return seen_all
+
 
 def _run_first_process(
-    plan: dict[str, Any], control: socket.socket, life: socket.socket, lender: Lender | None,
+    plan: Plan, control: socket.socket, life: socket.socket, lender: Lender | None,
     own_user: bool, proc: int | None,
 ) -> NoReturn:  # fmt: skip
     """As the sandbox's first process: prepare, serve, end everything."""
@@ -196,21 +205,21 @@ def _run_first_process(
     try:
         signal.set_wakeup_fd(-1)
         os.dup2(0, 2)  # /dev/null; the inside could take the notebook's terminal from us otherwise
-        if plan["limits"]:
+        if plan.limits:
             commands.close_others(kept)  # or there were no end of file
             birth.await_limits(control, life)
         first_process.prepare(plan, proc)
         if proc is not None:
             os.close(proc)
             proc = None
-        if lender is not None and "user" in plan["types"] and "user" not in plan["joined"]:
+        if lender is not None and "user" in plan.types and "user" not in plan.joined:
             # Or the life line of a maker that is killed before it writes the map had no end here.
             commands.close_others({control.fileno(), life.fileno()})
             first_process.become_root(maker=life.fileno())
         # As any process: or /proc/PID would stay root's, and nobody else could look (proc(5)).
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-        first_process.name_process(plan["name"])
-        if "pid" in plan["joined"] and plan["types"]:
+        first_process.name_process(plan.name)
+        if "pid" in plan.joined and plan.types:
             commands.settle_in(life)
         with contextlib.suppress(OSError):  # the notebook has gone: to serve will end at once
             control.send(protocol.READY)  # the rest is done while the notebook hears of it

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 
+from nsedu.kernel.mountinfo import parse_mountinfo
 from nsedu.kernel.namespace_types import BY_NAME, CATALOGUE
+from nsedu.kernel.procfs import parse_status, read
 
 TYPE_CHECKING = False  # see agent/main.py, "Light"
 if TYPE_CHECKING:
     from typing import Any
 
 
-def _read(path: str, proc: int | None) -> str | None:
+def _read(path: str, proc: int | None) -> bytes | None:
     try:
-        fd = os.open(_at(path, proc), os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-        with open(fd, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+        return read(_at(path, proc), proc)
     except OSError:
         return None
+
+
+def _setting(name: str, proc: int | None) -> str | None:
+    """A sysctl, None where there is none of this name."""
+    text = _read(f"sys/{name}", proc)
+    return None if text is None else text.decode(errors="replace").strip()
 
 
 def _at(path: str, proc: int | None) -> str:
@@ -73,14 +79,9 @@ def facts(proc: int | None = None) -> dict[str, Any]:
     Args:
         proc: an open /proc; None for the one that is mounted here.
     """
-    status = dict(
-        line.split(":", 1)
-        for line in (_read("self/status", proc) or "").splitlines()
-        if ":" in line
-    )
-    mounts = [line.split() for line in (_read("self/mountinfo", proc) or "").splitlines()]
-    points = [fields[4] for fields in mounts if len(fields) > 4]
-    limits = {t.name: _read(f"sys/user/max_{t.name}_namespaces", proc) for t in CATALOGUE}
+    status = parse_status(_read("self/status", proc) or b"")
+    points = {mount.target for mount in parse_mountinfo(_read("self/mountinfo", proc) or b"")}
+    limits = {t.name: _setting(f"user/max_{t.name}_namespaces", proc) for t in CATALOGUE}
     return {
         "uid": os.geteuid(),
         "seccomp": int(status.get("Seccomp", "0")),
@@ -88,12 +89,12 @@ def facts(proc: int | None = None) -> dict[str, Any]:
         "threads": int(status.get("Threads", "1")),
         "cap_eff": int(status.get("CapEff", "0"), 16),
         "limits": {name: int(text) for name, text in limits.items() if text is not None},
-        "userns_clone": _read("sys/kernel/unprivileged_userns_clone", proc),
-        "apparmor": _read("sys/kernel/apparmor_restrict_unprivileged_userns", proc),
+        "userns_clone": _setting("kernel/unprivileged_userns_clone", proc),
+        "apparmor": _setting("kernel/apparmor_restrict_unprivileged_userns", proc),
         "missing": [t.name for t in CATALOGUE if not _is_there(f"self/ns/{t.name}", proc)],
         "proc": _is_there("self/ns", proc),
         "chroot": bool(points) and "/" not in points,
         "masked": sorted(
-            {p for p in points if p.startswith("/proc/")} - {"/proc/sys/fs/binfmt_misc"}
+            point for point in points - {"/proc/sys/fs/binfmt_misc"} if point.startswith("/proc/")
         ),
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
+from collections import namedtuple
 
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
+_OCTAL = frozenset(b"01234567")
 
 
-class Mount(NamedTuple):
+class Mount(
+    namedtuple(
+        "Mount", "id parent device root target options propagation fstype source super_options"
+    )
+):
     """One line of a mountinfo file.
 
     Attributes:
@@ -24,6 +27,7 @@ class Mount(NamedTuple):
         super_options: the options of the file system itself.
     """
 
+    __slots__ = ()
     id: int
     parent: int
     device: str
@@ -62,10 +66,21 @@ class Mount(NamedTuple):
 
 
 def _text(field: bytes) -> str:
-    # Blank, tab, newline and backslash arrive as three octal digits; bytes that are no UTF-8 become
-    # lone surrogates, as everywhere in Python's file names.
-    plain = _ESCAPE.sub(lambda match: bytes((int(match[1], 8) & 0xFF,)), field)
+    # Bytes that are no UTF-8 become lone surrogates, as everywhere in Python's file names.
+    plain = _unescaped(field) if b"\\" in field else field
     return plain.decode("utf-8", "surrogateescape")
+
+
+def _unescaped(field: bytes) -> bytes:
+    """A field with its blanks, tabs, newlines and backslashes, which arrive as octal digits."""
+    plain, *parts = field.split(b"\\")
+    for part in parts:
+        digits, rest = part[:3], part[3:]
+        if len(digits) == 3 and _OCTAL.issuperset(digits):
+            plain += bytes((int(digits, 8) & 0xFF,)) + rest
+        else:
+            plain += b"\\" + part
+    return plain
 
 
 def parse_mount(line: bytes) -> Mount:

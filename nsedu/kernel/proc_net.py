@@ -6,11 +6,11 @@ These lists are of the network namespace in which the process is.  A socket stay
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import struct
 import sys
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from nsedu.kernel.procfs import VANISHED, read
@@ -37,9 +37,10 @@ class Socket(NamedTuple):
 # <net/tcp_states.h>, from 1 on
 _TCP = ("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
         "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV")  # fmt: skip
+_LISTEN = _TCP.index("LISTEN") + 1
 _INTERNET = ("tcp", "tcp6", "udp", "udp6", "raw", "raw6")
-_OTHERS = {"unix": 6, "netlink": 9, "packet": 8}
-"""In which column of its list the inode number stands."""
+_INODES = {**dict.fromkeys(_INTERNET, 9), "unix": 6, "netlink": 9, "packet": 8}
+"""Kind of socket → in which column of its list the inode number stands."""
 _LISTENS = 0x10000  # SO_ACCEPTCON in the flags of a unix socket
 
 
@@ -66,19 +67,42 @@ def sockets(pid: int) -> list[Socket]:
     return sorted(found, key=lambda one: one.fds)
 
 
+def rows(pid: int | str, kind: str) -> Iterator[list[str]]:
+    """The fields of each line of a list, without its heading.
+
+    Args:
+        pid: of a process in the network namespace, or "self".
+        kind: the name of the list, such as "tcp".
+
+    Raises:
+        FileNotFoundError: the kernel is without this kind, or the process has ended.
+    """
+    lines = os.fsdecode(read(f"/proc/{pid}/net/{kind}")).split("\n")
+    for line in lines[1:]:
+        if fields := line.split(maxsplit=7 if kind == "unix" else -1):
+            yield fields
+
+
+def by_inode(pid: int) -> Iterator[tuple[str, str, list[str]]]:
+    """Inode number, kind and fields of each socket in the network namespace of a process."""
+    for kind, column in _INODES.items():
+        with contextlib.suppress(FileNotFoundError):  # a kernel without this kind
+            for fields in rows(pid, kind):
+                if len(fields) > column:
+                    yield fields[column], kind, fields
+
+
+def listening(pid: int | str, kind: str) -> Iterator[tuple[str, int]]:
+    """Address and port of each TCP socket that listens; arguments and errors as of `rows`."""
+    for fields in rows(pid, kind):
+        if int(fields[3], 16) == _LISTEN:
+            host, _, port = fields[1].partition(":")
+            yield _host(host), int(port, 16)
+
+
 def _listed(pid: int, wanted: Container[str]) -> dict[str, Socket]:
-    found = {}
-    for kind in (*_INTERNET, *_OTHERS):
-        try:
-            lines = read(f"/proc/{pid}/net/{kind}").decode("utf-8", "surrogateescape").split("\n")
-        except FileNotFoundError:  # a kernel without this kind
-            continue
-        for line in lines[1:]:
-            fields = line.split(maxsplit=7 if kind == "unix" else -1)
-            column = _OTHERS.get(kind, 9)
-            if len(fields) > column and fields[column] in wanted:
-                found[fields[column]] = _socket(kind, fields)
-    return found
+    sockets = by_inode(pid)
+    return {inode: _socket(kind, fields) for inode, kind, fields in sockets if inode in wanted}
 
 
 def _socket(kind: str, fields: list[str]) -> Socket:
@@ -98,14 +122,17 @@ def _socket(kind: str, fields: list[str]) -> Socket:
 def address(text: str) -> str:
     """An address of a list, ``0100007F:1F90``, as people write it: ``127.0.0.1:8080``.
 
-    The bytes stand in words of four in the machine's own order; a port or address of zero is "*".
+    A port or address of zero is "*".
     """
     host, _, port = text.partition(":")
-    words = [int(host[i : i + 8], 16) for i in range(0, len(host), 8)]
-    raw = struct.pack(f"{'<' if sys.byteorder == 'little' else '>'}{len(words)}I", *words)
-    name = socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
-    if not any(raw):
-        name = "*"
-    elif len(raw) == 16:
-        name = f"[{name}]"
-    return f"{name}:{int(port, 16) or '*'}"
+    name = _host(host) or "*"
+    return f"{f'[{name}]' if ':' in name else name}:{int(port, 16) or '*'}"
+
+
+def _host(text: str) -> str:
+    """An address as it stands there, words of four bytes in the machine's order; "" for any."""
+    if not text.strip("0"):
+        return ""
+    words = [int(text[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(text), 8)]
+    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
+    return socket.inet_ntop(family, b"".join(words))

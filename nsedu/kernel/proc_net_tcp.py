@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from nsedu.kernel.procfs import read
+from nsedu.kernel import proc_net
 
 _SOCK_DIAG, _SOCK_DIAG_BY_FAMILY = 4, 20  # <linux/netlink.h>, <linux/sock_diag.h>
 _ERROR, _DONE = 2, 3  # <linux/netlink.h>
@@ -61,7 +61,4 @@ def _asked(family: int) -> Iterator[int]:
 
 def _listed(name: str) -> Iterator[int]:
     with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-        for line in read(f"/proc/self/net/{name}").splitlines()[1:]:
-            _, local, _, state = line.split()[:4]
-            if int(state, 16) == _LISTEN:
-                yield int(local.rpartition(b":")[2], 16)
+        yield from (port for _, port in proc_net.listening("self", name))

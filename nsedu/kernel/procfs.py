@@ -56,6 +56,12 @@ def parse_nspid(status: bytes) -> tuple[int, ...]:
     return tuple(map(int, status[start + 7 : status.index(b"\n", start + 1)].split()))
 
 
+def parse_status(status: bytes) -> dict[str, str]:
+    """The lines of /proc/PID/status (proc_pid_status(5)): name → value."""
+    fields = (line.partition(":") for line in os.fsdecode(status).split("\n") if line)
+    return {name: value.strip() for name, _, value in fields}
+
+
 def parse_command(cmdline: bytes) -> str:
     """A command line from /proc/PID/cmdline: the arguments, blank-separated."""
     return cmdline.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "surrogateescape")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from nsedu.kernel.mountinfo import parse_mountinfo
 from nsedu.kernel.procfs import read
 
 
@@ -90,8 +91,8 @@ def _virtual(info: dict[str, str]) -> str:
 
 def _cgroup() -> str:
     """Whether cgroups are of version "2", "1", or "hybrid" (both are mounted)."""
-    kinds = {line.split(" - ")[1].split()[0] for line in _line("/proc/self/mountinfo").splitlines()}
-    both = {"cgroup", "cgroup2"} & kinds
+    mounts = parse_mountinfo(_line("/proc/self/mountinfo").encode())
+    both = {"cgroup", "cgroup2"} & {mount.fstype for mount in mounts}
     return (
         "hybrid" if len(both) == 2 else {"cgroup": "1", "cgroup2": "2"}.get("".join(both), "none")
     )

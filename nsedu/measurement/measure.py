@@ -34,10 +34,6 @@ MOST_ROUNDS = 100_000
 _SILENCE = 120.0  # seconds for the longest sample: a virtual machine that will not boot
 DEFAULT_BUDGET = 20  # seconds
 _SOON = 5  # seconds: who waits no longer needs no bar of progress
-START = (
-    "import sys; sys.path[:] = {path!r}; from nsedu.measurement.sampler.worker import main;"
-    " main({question!r}, {repeat}, {budget}, {notebook}, {part})"
-)
 
 
 @interrupts.whole
@@ -79,11 +75,11 @@ def measure(question: str, repeat: int | None = None, budget: float | None = Non
     parts: list[Part] = []
     with _progress(question, silent=budget is not None and budget <= _SOON) as bar:
         while not parts or len(parts) < opening["parts"]:
-            code = START.format(
-                path=[ROOT, *sys.path], question=question, repeat=repeat, budget=budget,
-                notebook=os.getpid(), part=len(parts),
+            command = helper.python_command(
+                "nsedu.measurement.sampler.worker:main",
+                question, repeat, budget, os.getpid(), len(parts), path=[ROOT, *sys.path],
             )  # fmt: skip
-            with _small_process(code) as lines:
+            with _small_process(command) as lines:
                 said = next(lines)
                 if "failed" in said:
                     raise explain.error(said)
@@ -144,11 +140,11 @@ def _rounds(lines: Iterator[dict[str, Any]], bar: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _small_process(code: str) -> Iterator[Iterator[dict[str, Any]]]:
+def _small_process(command: list[str]) -> Iterator[Iterator[dict[str, Any]]]:
     """What the worker says; however the block ends, the worker is gone after."""
     worker = helper.start(
-        [sys.executable, "-I", "-S", "-X", "utf8", "-c", code], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, start_new_session=True, env=environment(),
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+        env=environment(),
     )  # fmt: skip
     assert worker.stdout is not None
     try:

@@ -170,17 +170,10 @@ class _Mounts:
 
     def _enter(self, fd: int, key: Key) -> None:
         try:
-            owner = syscalls.ns_get_userns(fd)
-        except OSError:
-            owner = -1
-        try:
-            for root, target, mounted in self.scout.look(fd, owner):
+            for root, target, mounted in self.scout.look(fd):
                 path = f"/proc/self/fd/{mounted}" if mounted >= 0 else ""
                 self._bound(root, path, None, f"mnt:[{key[1]}]{target}")
         except OSError as error:
             self.graph.count_unreadable(
                 f"mount namespaces without a process ({error.strerror or error})"
             )
-        finally:
-            if owner >= 0:
-                os.close(owner)

@@ -13,42 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from nsedu.kernel.mountinfo import parse_mountinfo
-from nsedu.kernel.procfs import VANISHED, read
+from nsedu.kernel.cgroup_hierarchies import (
+    Hierarchy,
+    Paths,
+    hierarchies,
+    parse_cgroup,
+    paths_of,
+)
 from nsedu.observe import cgroup_limits, questions
 from nsedu.observe.cgroup_limits import Limits
 from nsedu.observe.viewpoints import Place, place
 from nsedu.sandbox.process_labels import roles
-
-Paths = dict[str, str]
-"""Key of a hierarchy → the path of a group in it."""
-
-
-class Hierarchy(NamedTuple):
-    """One tree of control groups (cgroups(7)).
-
-    Attributes:
-        key: its controllers as /proc/PID/cgroup names them: "pids", "cpu,cpuacct", "name=systemd";
-            "" for the one tree of version 2.
-        version: 1 or 2.
-        controllers: their names; of version 2 those that can be used, often none in a hybrid.
-        mount: where its file system is mounted, "" if it is not.
-        root: what of it is mounted there, as the reader's namespace tells it.
-    """
-
-    key: str
-    version: int
-    controllers: tuple[str, ...]
-    mount: str
-    root: str
-
-    def directory(self, path: str) -> Path | None:
-        """The directory of a group, None if none that is mounted shows it."""
-        # "/.." in a path: the group is above our root; in a root: it was mounted further out.
-        climbs = "/.." in (path[:3], self.root[:3])
-        if not self.mount or climbs or os.path.commonpath((self.root, path)) != self.root:
-            return None
-        return Path(self.mount, os.path.relpath(path, self.root))
 
 
 class Member(NamedTuple):
@@ -96,33 +71,6 @@ class CgroupView:
     unread: int = 0
 
 
-def parse_cgroup(text: str) -> Paths:
-    """The content of a /proc/PID/cgroup file (cgroups(7)): key of each hierarchy → path."""
-    fields = (line.split(":", 2) for line in text.splitlines())
-    return {key: path for _, key, path in fields}
-
-
-def hierarchies(proc: str = "/proc") -> tuple[Hierarchy, ...]:
-    """The hierarchies that the calling process is in, version 2 last."""
-    mounts = parse_mountinfo(read(f"{proc}/self/mountinfo"))
-    found = []
-    for key in sorted(_paths(f"{proc}/self/cgroup"), key=lambda key: (key == "", key)):
-        names = set(key.split(","))
-        at = [
-            m
-            for m in mounts
-            if (m.fstype == "cgroup2" if not key else m.fstype == "cgroup"
-                and names <= {option.strip() for option in m.super_options})
-        ]  # fmt: skip
-        mount, root = (at[0].target, at[0].root) if at else ("", "/")
-        controllers = tuple(sorted(names))
-        if not key:
-            file = Path(mount, "cgroup.controllers")
-            controllers = tuple(file.read_text().split()) if mount and file.exists() else ()
-        found.append(Hierarchy(key, 1 if key else 2, controllers, mount, root))
-    return tuple(found)
-
-
 def kind(found: Iterable[Hierarchy]) -> str:
     """How control groups are set up: "v1", "v2", "hybrid" (both), or "none"."""
     versions = {hierarchy.version for hierarchy in found}
@@ -150,11 +98,10 @@ def read_cgroups(members: list[Place], proc: str = "/proc") -> CgroupView:
     Raises:
         ValueError: one of the processes has ended.
     """
-    everywhere, own, ns = hierarchies(proc), _paths(f"{proc}/self/cgroup"), _namespace(proc, "self")
+    everywhere, own = hierarchies(f"{proc}/self"), paths_of(f"{proc}/self")
+    ns = _namespace(proc, "self")
     about = dict.fromkeys(one.pid for one in (*members, *_sandboxes()))
-    outside = {
-        pid: _paths(f"{proc}/{pid}/cgroup") for pid in about if os.path.isdir(f"{proc}/{pid}")
-    }
+    outside = {pid: paths_of(f"{proc}/{pid}") for pid in about if os.path.isdir(f"{proc}/{pid}")}
     spaces = {pid: _namespace(proc, pid) for pid in outside}
     ended = next((one for one in members if one.pid not in outside), None)
     if ended is not None:
@@ -222,20 +169,13 @@ def directories(who: object) -> dict[str, Path]:
     Raises:
         TypeError, ValueError: it is none of these.
     """
-    paths, found = _paths(f"/proc/{place(who).pid}/cgroup"), {}
+    paths, found = paths_of(f"/proc/{place(who).pid}"), {}
     for hierarchy in hierarchies():
         where = hierarchy.directory(paths.get(hierarchy.key, "/.."))
         if where is not None:
             names = hierarchy.controllers + (() if hierarchy.key else ("",))
             found.update(dict.fromkeys(names, where))
     return found
-
-
-def _paths(file: str) -> Paths:
-    try:
-        return parse_cgroup(os.fsdecode(read(file)))
-    except VANISHED:  # the process, just now; or a kernel without control groups
-        return {}
 
 
 def _namespace(proc: str, pid: int | str) -> int | None:

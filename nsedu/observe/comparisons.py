@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nsedu.agent.lent_ids import is_yours
-from nsedu.kernel import id_maps, syscalls
+from nsedu.kernel import id_maps, proc_net, syscalls
 from nsedu.kernel.mountinfo import Mount, parse_mountinfo
 from nsedu.kernel.procfs import VANISHED, read
 from nsedu.observe import clocks, questions
@@ -231,7 +229,7 @@ def port(places: Sequence[Place], number: int) -> Comparison:
     sights = []
     for place in places:
         try:
-            at = sorted({a for table in ("tcp", "tcp6") for a in _listeners(place, table, number)})
+            at = sorted({a for kind in ("tcp", "tcp6") for a in _listeners(place, kind, number)})
         except OSError as error:
             sights.append(_unseen(place, error.errno))
             continue
@@ -242,30 +240,15 @@ def port(places: Sequence[Place], number: int) -> Comparison:
     return Comparison(f"TCP port {number}", "net", tuple(sights), how)
 
 
-def _listeners(place: Place, table: str, port: int) -> list[str]:
+def _listeners(place: Place, kind: str, port: int) -> list[str]:
     """The addresses of sockets that listen on a port."""
     try:
-        lines = read(f"/proc/{place.pid}/net/{table}").decode().splitlines()[1:]
+        found = list(proc_net.listening(place.pid, kind))
     except FileNotFoundError:
-        if table == "tcp6" and os.path.exists(f"/proc/{place.pid}"):
+        if kind == "tcp6" and os.path.exists(f"/proc/{place.pid}"):
             return []  # a kernel without IPv6
         raise
-    found = []
-    for line in lines:
-        _, local, _, state = line.split()[:4]
-        address, _, at = local.partition(":")
-        if state == "0A" and int(at, 16) == port:  # TCP_LISTEN, <net/tcp_states.h>
-            found.append(_address(address))
-    return found
-
-
-def _address(text: str) -> str:
-    """An address as /proc/net/tcp has it: words of four bytes in the machine's order, in hex."""
-    if not text.strip("0"):
-        return "any address"
-    words = [int(text[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(text), 8)]
-    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
-    return socket.inet_ntop(family, b"".join(words))
+    return [host or "any address" for host, at in found if at == port]
 
 
 def _same(place: Place, link: str) -> bool | None:

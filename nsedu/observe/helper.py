@@ -29,10 +29,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from nsedu.agent.commands import close_others
-from nsedu.agent.helper import no_answer, start
-from nsedu.agent.wire import ROOT
+from nsedu.agent.helper import enter as enter_file
+from nsedu.agent.helper import no_answer, start_python
 from nsedu.kernel import interrupts, nsfs_ioctls, syscalls
-from nsedu.kernel.namespace_types import BY_NAME, CloneFlag
 from nsedu.kernel.procfs import read
 from nsedu.sandbox import process_labels
 
@@ -42,10 +41,6 @@ LONGEST = 4 << 20  # bytes of an answer
 _ALTOGETHER = 30.0  # seconds for all places of one question
 _MOST_FDS = 200  # in one message; the kernel takes 253, unix(7)
 _MORE = b"+"  # a message that only brings descriptors, for the question that follows
-_START = (
-    "import sys; sys.path.insert(0, {root!r});"
-    " from nsedu.observe.helper import main; main({fd}, {pid})"
-)
 
 
 class Helper:
@@ -131,22 +126,9 @@ class Helper:
 
         if self.close not in agent_client.also_ended:
             agent_client.also_ended.append(self.close)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        code = _START.format(root=ROOT, fd=theirs.fileno(), pid=os.getpid())
-        try:
-            process = start(
-                [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        process_labels.unseen.add(process.pid)
-        self._process, self._socket = process, ours
-        return ours
+        self._process, self._socket = start_python("nsedu.observe.helper:main", os.getpid())
+        process_labels.unseen.add(self._process.pid)
+        return self._socket
 
     def _end(self) -> None:
         if self._socket is not None and self._process is not None:
@@ -237,6 +219,8 @@ def in_fork(
     keep: Iterable[int] = (),
     talk: Callable[[], None] = lambda: None,
     with_map: bool = False,
+    seconds: int = 0,
+    longest: int = 0,
 ) -> dict[str, Any]:
     """In the helper: what a fork finds, which may go where it wants.
 
@@ -245,15 +229,18 @@ def in_fork(
         keep: descriptors that the fork needs.
         talk: called here meanwhile.
         with_map: whether to read the id map of the user namespace in which the fork was in the end.
+        seconds: after which the fork ends; `PATIENCE` unless given.
+        longest: how many bytes it may say; `LONGEST` unless given.
 
     Returns:
         "value", or "errno" if an OSError was raised or the fork gave no answer; and "uid_map".
     """
+    seconds = seconds or PATIENCE
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _confine({writing, *keep})
+            _confine({writing, *keep}, seconds)
             said = json.dumps(_said(ask)).encode()
             with open(writing, "wb") as file:
                 file.write(said)
@@ -262,7 +249,7 @@ def in_fork(
     os.close(writing)
     try:
         talk()
-        said = gather(reading, PATIENCE + 1)
+        said = gather(reading, seconds + 1, longest)
     except OSError:  # what it wrote is no answer
         said = b""
     finally:
@@ -279,9 +266,9 @@ def in_fork(
     return found
 
 
-def _confine(keep: set[int]) -> None:
+def _confine(keep: set[int], seconds: int) -> None:
     """In a fork: hold nothing of the helper's, before going to where others may be at home."""
-    signal.alarm(PATIENCE)
+    signal.alarm(seconds)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     close_others(keep)
     sys.path.clear()
@@ -316,12 +303,4 @@ def enter(pid: int, type: str, ns: int = 0) -> bool:
         raise ProcessLookupError(errno.ESRCH, "the process has ended, and another has its number")
     if its == os.stat(f"/proc/self/ns/{type}").st_ino:
         return False
-    try:
-        syscalls.setns(fd, BY_NAME[type].flag)
-        return False
-    except PermissionError:
-        if type == "user":
-            raise
-    syscalls.setns(nsfs_ioctls.ns_get_userns(fd), CloneFlag.NEWUSER)
-    syscalls.setns(fd, BY_NAME[type].flag)
-    return True
+    return enter_file(fd, type)

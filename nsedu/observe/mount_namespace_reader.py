@@ -14,20 +14,13 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 
 from nsedu.agent import helper, protocol, wire
-from nsedu.agent.wire import ROOT
 from nsedu.kernel import interrupts, syscalls
 from nsedu.kernel.mountinfo import namespace_mounts
-from nsedu.kernel.namespace_types import CloneFlag
 from nsedu.kernel.procfs import read
 
-_START = (
-    "import sys; sys.path.insert(0, {root!r});"
-    " from nsedu.observe.mount_namespace_reader import main; main({fd})"
-)
 MOST_MOUNTS = 100_000  # in a namespace: what the sysctl fs.mount-max allows at first
 PATIENCE = 10  # seconds; a dead network file system on the way must not stop the look for ever
 
@@ -39,12 +32,11 @@ class MountNamespaceReader:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
-    def look(self, fd: int, owner: int) -> Iterator[tuple[str, str, int]]:
+    def look(self, fd: int) -> Iterator[tuple[str, str, int]]:
         """What namespace files are mounted in a mount namespace.
 
         Args:
             fd: the open mount namespace.
-            owner: its open owning user namespace, to enter first if that is needed; -1 for none.
 
         Yields:
             The mounted namespace ("net:[4026532181]"), its mount point, and a descriptor of it,
@@ -54,7 +46,7 @@ class MountNamespaceReader:
             OSError: the helper could not go there.
         """
         sock = self._started()
-        wire.send(sock, {"look": True}, [fd, owner] if owner >= 0 else [fd])
+        wire.send(sock, {"look": True}, [fd])
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         for count in itertools.count():
@@ -83,14 +75,8 @@ class MountNamespaceReader:
 
     def _started(self) -> socket.socket:
         if self._socket is None:
-            self._socket, theirs = wire.pair()
-            code = _START.format(root=ROOT, fd=theirs.fileno())
-            self._process = helper.start(
-                [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )  # fmt: skip
-            theirs.close()
+            started = helper.start_python("nsedu.observe.mount_namespace_reader:main")
+            self._process, self._socket = started
         return self._socket
 
     def close(self) -> None:
@@ -106,37 +92,30 @@ def main(control_fd: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the reader may ignore it
     sock = socket.socket(fileno=control_fd)
     while (request := wire.receive(sock)) is not None:
-        fds = request[1]
+        (fd,) = request[1]
         child = os.fork()
         if child == 0:
-            os._exit(_report(sock, fds))
+            os._exit(_report(sock, fd))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         protocol.say(sock, "done", abs(status))
-        for fd in fds:
-            os.close(fd)
+        os.close(fd)
 
 
-def _report(sock: socket.socket, fds: list[int]) -> int:
+def _report(sock: socket.socket, fd: int) -> int:
     """Enter and report; returns 0 or an errno."""
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # or a program there could trace this process
     # Opened before, because where we go there may be no /proc.
     here = os.open("/proc/thread-self", os.O_PATH | os.O_CLOEXEC)
     try:
-        try:
-            syscalls.setns(fds[0], CloneFlag.NEWNS)
-        except PermissionError:
-            if len(fds) == 1:
-                raise
-            syscalls.setns(fds[1], CloneFlag.NEWUSER)  # where we have the capability for the other
-            syscalls.setns(fds[0], CloneFlag.NEWNS)
+        helper.enter(fd, "mnt")
         for mount in namespace_mounts(read(b"mountinfo", here)):
             try:
-                fd = os.open(mount.target, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+                found = os.open(mount.target, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
             except OSError:
                 protocol.say(sock, "covered", mount.root, mount.target)
             else:
-                protocol.say(sock, "mount", mount.root, mount.target, fds=[fd])
-                os.close(fd)
+                protocol.say(sock, "mount", mount.root, mount.target, fds=[found])
+                os.close(found)
     except OSError as error:
         return error.errno or 1
     return 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import signal
 import sys
@@ -18,11 +17,10 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
-from nsedu.agent.commands import close_others
-from nsedu.kernel import nsfs_ioctls, rtnetlink, syscalls
-from nsedu.kernel.namespace_types import CloneFlag
+from nsedu.agent.helper import enter
+from nsedu.kernel import rtnetlink
 from nsedu.observe import nft_rules
-from nsedu.observe.helper import gather, netlink_helper
+from nsedu.observe.helper import in_fork, netlink_helper
 
 _PATIENCE, _FOR_ROUTES = 10, 5  # seconds for the links of a namespace, and for its routes
 _ALTOGETHER, _MORE = 30, 0.5  # seconds for all namespaces, and more for each
@@ -80,32 +78,19 @@ def answer(asked: dict[str, Any], descriptors: list[int]) -> dict[int, Found]:
 
 
 def _in_fork(ns: int, fds: dict[int, int], own: bool, patience: int) -> Found:
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+    def look() -> Found:
+        signal.signal(signal.SIGALRM, _late)
+        signal.alarm(patience)
         try:
-            close_others({writer, *fds.values()})
-            signal.signal(signal.SIGALRM, _late)
-            signal.alarm(patience)
-            try:
-                answer = _look(ns, fds, own)
-            except Exception as error:
-                answer = {"closed": _why(error)}
+            return _look(ns, fds, own)
+        except Exception as error:
+            return {"closed": _why(error)}
+        finally:
             signal.alarm(0)
-            with open(writer, "w") as file:
-                json.dump(answer, file)
-        finally:  # whatever happened, it must not go on as a second helper
-            os._exit(0)
-    os.close(writer)
-    try:
-        said = gather(reader, patience + 2 * nft_rules.PATIENCE + _FOR_ROUTES + 1, _LONGEST)
-    except OSError:  # it was stopped, or says too much
-        said = b""
-    finally:
-        os.close(reader)
-    os.kill(pid, signal.SIGKILL)  # it has said all it had to say
-    os.waitpid(pid, 0)
-    return json.loads(said) if said else {"closed": "the process that went there has ended"}
+
+    seconds = patience + 2 * nft_rules.PATIENCE + _FOR_ROUTES
+    found = in_fork(look, fds.values(), seconds=seconds, longest=_LONGEST)
+    return found.get("value", {"closed": "the process that went there has ended"})
 
 
 def _late(*_: object) -> NoReturn:
@@ -115,20 +100,10 @@ def _late(*_: object) -> NoReturn:
 def _look(ns: int, fds: dict[int, int], own: bool) -> Found:
     if not own:
         try:
-            _enter(fds[ns])
+            enter(fds[ns], "net")
         except OSError as error:
             return {"closed": f"it may not be entered ({os.strerror(error.errno or 0)})"}
     return _read(fds, own)
-
-
-def _enter(fd: int) -> None:
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # or a program there could trace this process
-    try:
-        syscalls.setns(fd, CloneFlag.NEWNET)
-    except PermissionError:
-        owner = nsfs_ioctls.ns_get_userns(fd)  # where this process has the capability for the other
-        syscalls.setns(owner, CloneFlag.NEWUSER)
-        syscalls.setns(fd, CloneFlag.NEWNET)
 
 
 def _read(fds: dict[int, int], own: bool) -> Found:

@@ -6,7 +6,7 @@ import os
 
 from nsedu.kernel import syscalls
 from nsedu.kernel.mountinfo import parse_mount
-from nsedu.kernel.procfs import read
+from nsedu.kernel.procfs import parse_status, read
 from nsedu.observe.namespace_graph import INITIAL
 
 HIDDEN = "processes of other users, which the hidepid option of /proc hides"
@@ -63,9 +63,8 @@ def _hides(options: dict[str, str]) -> bool:
 
 
 def _may_trace() -> bool:
-    status = read("/proc/self/status")
-    start = status.index(b"\nCapEff:") + 8
-    return bool(int(status[start : status.index(b"\n", start)], 16) >> CAP_SYS_PTRACE & 1)
+    capabilities = parse_status(read("/proc/self/status"))["CapEff"]
+    return bool(int(capabilities, 16) >> CAP_SYS_PTRACE & 1)
 
 
 def _owner_of_pids() -> int | None:

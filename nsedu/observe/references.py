@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterable
@@ -9,17 +10,14 @@ from collections.abc import Iterable
 from nsedu.kernel import syscalls
 from nsedu.kernel.namespace_files import key_of_descriptor, parse_link
 from nsedu.kernel.namespace_types import LINKS
-from nsedu.kernel.procfs import DIRECTORY, VANISHED, is_ending, read
+from nsedu.kernel.proc_net import by_inode
+from nsedu.kernel.procfs import DIRECTORY, VANISHED, is_ending
 from nsedu.observe.namespace_graph import NamespaceGraph
 from nsedu.observe.records import Process
 
 MAY_NOT = "threads and open files of a process that the reader may not inspect"
 
 _LISTABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-# Where each kind of socket is listed in /proc/PID/net, and in which column its inode number is.
-_SOCKET_LISTS = {"unix": 6, "tcp": 9, "tcp6": 9, "udp": 9, "udp6": 9, "raw": 9, "raw6": 9,
-                 "netlink": 9, "packet": 8}  # fmt: skip
 
 
 def add_references(graph: NamespaceGraph, processes: Iterable[Process]) -> None:
@@ -119,7 +117,7 @@ class _Sockets:
     def __init__(self, graph: NamespaceGraph, processes: list[Process]) -> None:
         self.graph = graph
         self.homes: dict[str, int | None] = {}  # by link text, which has the socket's inode in it
-        self.lists: dict[int, set[bytes]] = {}
+        self.lists: dict[int, set[str]] = {}
         self.nets = {p.links["net"]: p.pid for p in reversed(processes) if "net" in p.links}
         self.reachable = os.readlink("/proc/self") == str(os.getpid())
 
@@ -158,7 +156,7 @@ class _Sockets:
                 return None
             # Not permitted: not to touch that process, or not to ask about a namespace that another
             # user owns. But a process in a network namespace may read what sockets it has.
-            listed = self._listed_in(process.links.get("net"), text[8:-1].encode())
+            listed = self._listed_in(process.links.get("net"), text[8:-1])
             if listed is None:
                 self.graph.count_unreadable(
                     "network namespaces of sockets that the reader may not ask"
@@ -169,22 +167,16 @@ class _Sockets:
                 if fd >= 0:
                     os.close(fd)
 
-    def _listed_in(self, own: int | None, inode: bytes) -> int | None:
+    def _listed_in(self, own: int | None, inode: str) -> int | None:
         """The network namespace in whose lists a socket is: its process's own, or another."""
         for ns in sorted(self.nets, key=lambda ns: ns != own):
             if inode in self._list(ns):
                 return ns
         return None
 
-    def _list(self, ns: int) -> set[bytes]:
+    def _list(self, ns: int) -> set[str]:
         if ns not in self.lists:
             self.lists[ns] = set()
-            for kind, column in _SOCKET_LISTS.items():
-                try:
-                    lines = read(f"/proc/{self.nets[ns]}/net/{kind}").splitlines()[1:]
-                except OSError:  # no such kind on this machine, or the process has gone
-                    continue
-                self.lists[ns].update(
-                    field[0] for line in lines if (field := line.split()[column : column + 1])
-                )
+            with contextlib.suppress(OSError):  # the process has gone
+                self.lists[ns].update(inode for inode, _, _ in by_inode(self.nets[ns]))
         return self.lists[ns]

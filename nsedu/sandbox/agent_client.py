@@ -17,17 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nsedu import programs
-from nsedu.agent import lent_ids, protocol, python_inside, wire
+from nsedu.agent import helper, lent_ids, protocol, python_inside, wire
 from nsedu.agent.wire import ROOT
 from nsedu.errors import explain, namespace_error, process_facts
 from nsedu.kernel import bounded_waits, interrupts
 from nsedu.kernel.procfs import VANISHED, parse_stat, pid_here, pid_of, read
 from nsedu.sandbox.process_labels import roles
-
-_START = (
-    "import sys; sys.path.insert(0, {root!r}); from nsedu.agent.main import main;"
-    " main({fd}, {pid}, {window}, {directories!r})"
-)
 
 
 def timed_out(step: str, seconds: float, what: str) -> namespace_error.NamespaceError:
@@ -188,11 +183,10 @@ class Agent:
         control = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
         window = to_lend()
         directories = [sys.base_prefix, sys.prefix, ROOT, *sys.path] if window else []
-        code = _START.format(
-            root=ROOT, fd=control, pid=os.getpid(), window=window and tuple(window),
-            directories=[os.path.abspath(directory) for directory in directories if directory],
+        command = helper.python_command(
+            "nsedu.agent.main:main", control, os.getpid(), window and tuple(window),
+            [os.path.abspath(directory) for directory in directories if directory],
         )  # fmt: skip
-        command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", code]
         try:
             self.process = subprocess.Popen(
                 command, pass_fds=[control], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -92,9 +92,8 @@ def _words(args: str | Sequence[str]) -> str:
 def _pid(pid: int) -> str:
     """A pid, and where it may be another one inside, that too."""
     inside = ""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        status = procfs.read(f"/proc/{pid}/status").decode(errors="replace")
-        numbers = status.partition("\nNSpid:")[2].split("\n")[0].split()
+    with contextlib.suppress(OSError):
+        numbers = procfs.parse_nspid(procfs.read(f"/proc/{pid}/status"))
         inside = f", {numbers[-1]} inside" if len(numbers) > 1 else ""
     return f"{pid} in this notebook{inside}"
 

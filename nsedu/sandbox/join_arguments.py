@@ -67,8 +67,7 @@ def _differs(whom: Runner | int, kind: str) -> bool:
 
 def _not_yours(pid: int, kind: str) -> namespace_error.NamespaceError:
     """The error for a process whose namespaces may not be looked at: it says whose it is."""
-    status = procfs.read(f"/proc/{pid}/status").decode(errors="replace")
-    uid = int(status.partition("\nUid:\t")[2].split()[1])
+    uid = int(procfs.parse_status(procfs.read(f"/proc/{pid}/status"))["Uid"].split()[1])
     whose, remedy = f"user {uid}'s", "run the notebook as that user or as root"
     with contextlib.suppress(OSError, StopIteration), open("/etc/passwd") as file:
         lines = (line.split(":") for line in file)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nsedu.agent import cgroups, protocol, wire
+from nsedu.agent.first_process import Plan
 from nsedu.errors import explain, namespace_error
 from nsedu.errors.namespace_error import NamespaceError
 from nsedu.kernel import interrupts, namespace_types, procfs, syscalls
@@ -119,26 +120,15 @@ class Sandbox(Runner):
         groups: dict[Runner | int, list[str]] = {}
         for kind, whom in joined.items():
             groups.setdefault(whom, []).append(kind)
-        message = {
-            "op": "make",
-            "plan": {
-                "range": user == "range",
-                "as root": user is False,
-                "id": self._id,
-                "limits": checked,
-                "types": new,
-                "join": list(groups.values()),
-                "joined": list(joined),
-                "hostname": hostname,
-                "boottime": boottime,
-                "monotonic": monotonic,
-                "name": self.name,
-            },
-        }
+        wanted = Plan(
+            id=self._id, name=self.name, types=new, join=list(groups.values()),
+            joined=list(joined), wide=user == "range", as_root=user is False, hostname=hostname,
+            boottime=boottime, monotonic=monotonic, limits=checked,
+        )  # fmt: skip
         self._server = outer.require_alive()._control if outer is not None else self._agent.socket
         with contextlib.ExitStack() as stack, agent_client.explain_fd_limit("start"):
             pidfds = [join_arguments.pidfd_of(whom, stack) for whom in groups]
-            self._control = self._create(message, pidfds, timeout)
+            self._control = self._create(wanted, pidfds, timeout)
         limiter = self._agent.socket if checked else None
         self._finalizer = weakref.finalize(
             self, _close, self._owner, self._control, self._pidfd, self.pid, self._server,
@@ -156,10 +146,11 @@ class Sandbox(Runner):
         if outer is not None:
             outer._inner.add(self)
 
-    def _create(self, message: dict[str, Any], fds: list[int], timeout: float) -> socket.socket:
+    def _create(self, wanted: Plan, fds: list[int], timeout: float) -> socket.socket:
         """Ask for the sandbox and wait until it stands; sets `pid`."""
         deadline = time.monotonic() + timeout
         try:
+            message = {"op": "make", "plan": wanted._asdict()}
             control = agent_client.request(self._server, message, fds)
         except ConnectionError:
             raise agent_client.peer_died("start", self._parent_name()) from None
@@ -179,8 +170,8 @@ class Sandbox(Runner):
                         self._pidfd, self._outer.pid if self._outer else 0
                     )
                     self._register_label()
-                    if message["plan"]["limits"]:
-                        self._limit(message["plan"]["limits"], control, deadline)
+                    if wanted.limits:
+                        self._limit(wanted.limits, control, deadline)
         except BaseException as error:
             if isinstance(error, protocol.Wrong):
                 error = agent_client.untrue(repr(self), error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from nsedu.kernel import syscalls
 from nsedu.kernel.namespace_types import CloneFlag
-from nsedu.kernel.procfs import read
+from nsedu.kernel.procfs import parse_nspid, read
 from nsedu.sandbox.sandbox import Sandbox
 
 _LONGEST_NAME = 15  # IFNAMSIZ of <linux/if.h>, less the byte that ends it
@@ -98,11 +98,8 @@ def _pid_in(around: Sandbox, box: Sandbox) -> int:
     return _nspid(box.pid)[level - 1]
 
 
-def _nspid(pid: int) -> list[int]:
-    for line in read(f"/proc/{pid}/status").splitlines():
-        if line.startswith(b"NSpid:"):
-            return [int(number) for number in line.split()[1:]]
-    return [pid]
+def _nspid(pid: int) -> tuple[int, ...]:
+    return parse_nspid(read(f"/proc/{pid}/status")) or (pid,)
 
 
 def _lay(cables: Sequence[Sequence[tuple[int, str, list[str]]]]) -> None:

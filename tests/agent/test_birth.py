@@ -11,6 +11,7 @@ import pytest
 
 from nsedu import Sandbox
 from nsedu.agent import birth, wire
+from nsedu.agent.first_process import Plan
 
 pytestmark = pytest.mark.needs("userns", "uts", "ipc", "mnt")
 
@@ -38,10 +39,8 @@ def born_in(box: Sandbox) -> dict[str, str]:
             theirs.send(json.dumps(found).encode())
             os._exit(0)
 
-        plan = {
-            "types": ["ipc"], "join": [["user", "mnt", "uts"]], "joined": ["user", "mnt", "uts"],
-            "lent": 0, "range": False, "limits": {}, "server": parent,
-        }  # fmt: skip
+        joined = ["user", "mnt", "uts"]
+        plan = Plan(types=["ipc"], join=[joined], joined=joined, server=parent)
         joins = [os.pidfd_open(box.pid)]
         birth.clone_in_joined_namespaces(plan, theirs, theirs_life, saying, joins, live, None)
     theirs.close()

@@ -16,12 +16,12 @@ import pytest
 import nsedu as ns
 from awaiting import eventually
 from made_results import result
+from nsedu.agent import helper, wire
 from nsedu.measurement.charts.costs import costs
 from nsedu.measurement.machine import line, record, stolen
 from nsedu.measurement.questions import QUESTIONS
 from nsedu.measurement.sampler.operations import Operation
 from nsedu.measurement.sampler.worker import FEWEST, PARTS, parts_of, rounds_of
-from nsedu.sandbox import agent_client
 
 
 def test_an_unknown_question_is_refused_with_the_list() -> None:
@@ -198,7 +198,8 @@ def test_a_process_that_takes_no_sample_any_more_is_an_error_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     measuring = sys.modules["nsedu.measurement.measure"]
-    monkeypatch.setattr(measuring, "START", "import time; time.sleep(1000)  # {question}")
+    endless = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    monkeypatch.setattr(measuring.helper, "python_command", lambda *_, **__: endless)
     monkeypatch.setattr(measuring, "_SILENCE", 0.2)
     with pytest.raises(ns.NamespaceError, match="the process that takes the samples") as caught:
         ns.measure("create", repeat=3)
@@ -206,14 +207,13 @@ def test_a_process_that_takes_no_sample_any_more_is_an_error_in_time(
 
 
 def test_a_process_whose_notebook_was_killed_before_it_began_takes_no_sample() -> None:
-    measuring = sys.modules["nsedu.measurement.measure"]
     gone = subprocess.Popen(["true"])
     gone.wait(30)
-    code = measuring.START.format(
-        path=[agent_client.ROOT, *sys.path], question="create", repeat=3, budget=None,
-        notebook=gone.pid, part=0,
+    command = helper.python_command(
+        "nsedu.measurement.sampler.worker:main", "create", 3, None, gone.pid, 0,
+        path=[wire.ROOT, *sys.path],
     )  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, timeout=60)
     assert (done.stdout, done.stderr, done.returncode) == (b"", b"", 0)
 
 

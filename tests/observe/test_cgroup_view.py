@@ -69,7 +69,7 @@ def tree(tmp_path: Path) -> Tree:
 
 def test_a_machine_with_version_one_has_a_hierarchy_for_each_line(tree: Tree) -> None:
     pids, cpu = tree.v1("pids", "/alice"), tree.v1("cpu,cpuacct", "/")
-    found = hierarchies(tree.written())
+    found = hierarchies(f"{tree.written()}/self")
     assert found == (
         Hierarchy("cpu,cpuacct", 1, ("cpu", "cpuacct"), str(cpu), "/"),
         Hierarchy("pids", 1, ("pids",), str(pids), "/"),
@@ -79,7 +79,7 @@ def test_a_machine_with_version_one_has_a_hierarchy_for_each_line(tree: Tree) ->
 
 def test_a_machine_with_version_two_has_one_hierarchy(tree: Tree) -> None:
     mount = tree.v2("/user.slice/session", "cpu memory pids")
-    found = hierarchies(tree.written())
+    found = hierarchies(f"{tree.written()}/self")
     assert found == (Hierarchy("", 2, ("cpu", "memory", "pids"), str(mount), "/"),)
     assert kind(found) == "v2"
 
@@ -87,7 +87,7 @@ def test_a_machine_with_version_two_has_one_hierarchy(tree: Tree) -> None:
 def test_a_hybrid_has_both_and_version_two_last(tree: Tree) -> None:
     tree.v2("/", "")
     tree.v1("name=systemd", "/init")
-    found = hierarchies(tree.written())
+    found = hierarchies(f"{tree.written()}/self")
     assert [(h.key, h.version) for h in found] == [("name=systemd", 1), ("", 2)]
     assert kind(found) == "hybrid"
 
@@ -96,7 +96,7 @@ def test_a_machine_without_control_groups_has_no_hierarchy(tree: Tree) -> None:
     proc = tree.written()
     for process in ("self", "7"):
         (tree.proc / process / "cgroup").unlink()
-    assert hierarchies(proc) == ()
+    assert hierarchies(f"{proc}/self") == ()
     assert kind(()) == "none"
     assert read_cgroups([Place("it", 7)], proc).members[0].outside == {}
 
@@ -104,7 +104,7 @@ def test_a_machine_without_control_groups_has_no_hierarchy(tree: Tree) -> None:
 def test_a_hierarchy_that_is_not_mounted_has_no_directories(tree: Tree) -> None:
     tree.v1("pids", "/alice")
     del tree.mounts[-1]
-    (pids,) = hierarchies(tree.written())
+    (pids,) = hierarchies(f"{tree.written()}/self")
     assert pids.mount == "" and pids.directory("/alice") is None
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 
 import nsedu.learning.exercises.diagnosis as diagnosis
-from nsedu.kernel.procfs import VANISHED, parse_stat, read
+from nsedu.kernel.procfs import VANISHED, parse_stat, parse_status, read
 from nsedu.learning.exercises.model import Exercise, Finding, Keep, World
 from nsedu.observe import rooted_files
 from nsedu.observe.records import Process
@@ -189,13 +189,11 @@ def _born(pid: int) -> bytes:
 def _is_zombie(pid: int) -> bool:
     """Whether a process has ended and can be reaped: all of its threads have, nobody traces it."""
     try:
-        status = dict(
-            line.split(b":", 1) for line in read(f"/proc/{pid}/status").splitlines() if b":" in line
-        )
+        status = parse_status(read(f"/proc/{pid}/status"))
         alone = len(os.listdir(f"/proc/{pid}/task")) == 1
     except VANISHED:
         return False
-    return alone and status[b"State"].strip()[:1] == b"Z" and int(status[b"TracerPid"]) == 0
+    return alone and status["State"][:1] == "Z" and status["TracerPid"] == "0"
 
 
 _PARENT = "sleep 0.3 & exec sleep 60"

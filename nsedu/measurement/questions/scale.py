@@ -157,8 +157,7 @@ def begin_snapshots() -> None:
     _allow_descriptors()
     own_user_namespace()  # root, too, is to see nothing but this
     enter_pid_namespace("mnt")
-    nothing = dict.fromkeys(("limits", "hostname", "boottime", "monotonic"))
-    first_process.prepare({"types": ["mnt", "pid"], "joined": [], **nothing})
+    first_process.prepare(first_process.Plan(types=["mnt", "pid"]))
     import nsedu.observe.snapshot  # noqa: F401 - now, not while the clock runs
 
     _pool.append(ProcessPool(max(LEVELS[_LOOKED_AT])))

@@ -172,11 +172,9 @@ def _row(stand: PreparedProcess | Refused, which: int, name: str, series: str) -
 
 def fork_inside(then: Callable[[], None] | None = None) -> None:
     """Fork, and return in the child, which is in new namespaces of all types, its clocks ahead."""
-    own = {"range": False, "lent": 0, "uid": os.geteuid(), "gid": os.getegid()}
-    born = partial(first_process.clone, {"types": namespace_types.NAMES, "limits": None})
-    _mapped(born, partial(first_process.write_maps, plan=own))
-    nothing: dict[str, object] = {"limits": {}, "hostname": None}
-    first_process.prepare({"types": ["time"], "monotonic": DAY, "boottime": DAY, **nothing})
+    plan = first_process.Plan(types=namespace_types.NAMES, uid=os.geteuid(), gid=os.getegid())
+    _mapped(partial(first_process.clone, plan), partial(first_process.write_maps, plan=plan))
+    first_process.prepare(first_process.Plan(types=["time"], monotonic=DAY, boottime=DAY))
     if then:
         then()
 
@@ -279,7 +277,7 @@ def _write_maps(lines: int, pid: int) -> None:
     """An id to a line; an ordinary user has its own, and takes the others from those granted."""
     own = {"uid": os.geteuid(), "gid": os.getegid()}
     if lines == 1:
-        return first_process.write_maps(pid, {"range": False, "lent": 0, **own})
+        return first_process.write_maps(pid, first_process.Plan(**own))
     for kind, first in own.items():
         if os.geteuid() == 0:
             with step(f"{kind}_map"), open(f"/proc/{pid}/{kind}_map", "w") as file:

@@ -41,7 +41,7 @@ def enter(types: tuple[str, ...]) -> None:
         raise first_process.StepFailed("unshare mnt", error.errno or 0, "unshare(2)") from None
     if "pid" in types:
         continue_in_child()
-    first_process.prepare({"types": types, "joined": [], "limits": {}, "hostname": None})
+    first_process.prepare(first_process.Plan(types=types))
     # Where both versions of cgroups are mounted crun refuses to work, so the second is hidden.
     for place in ("/run", "/dev/shm", "/sys/fs/cgroup/unified"):
         if os.path.isdir(place):
@@ -96,7 +96,7 @@ def _wide_user_namespace() -> None:
     uid = os.geteuid()
     if not id_maps.grants("/etc/subuid", uid) or not shutil.which("newuidmap"):
         return own_user_namespace()
-    plan = {"range": True, "lent": 0, "uid": uid, "gid": os.getegid()}
+    plan = first_process.Plan(wide=True, uid=uid, gid=os.getegid())
     pid = int(os.readlink("/proc/self"))
     read, write = os.pipe()
     helper = fork()
@@ -107,7 +107,7 @@ def _wide_user_namespace() -> None:
             try:
                 first_process.write_maps(pid, plan)
             except first_process.StepFailed:
-                first_process.write_maps(pid, {**plan, "range": False})
+                first_process.write_maps(pid, plan._replace(wide=False))
         finally:
             os._exit(0)
     os.close(read)

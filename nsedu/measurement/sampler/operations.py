@@ -139,7 +139,7 @@ def own_user_namespace() -> None:
     Raises:
         StepFailed: a step was refused.
     """
-    plan = {"range": False, "lent": 0, "uid": os.geteuid(), "gid": os.getegid()}
+    plan = first_process.Plan(uid=os.geteuid(), gid=os.getegid())
     try:
         syscalls.unshare(namespace_types.get("user").flag)
     except OSError as error:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from nsedu.agent import plain_data, protocol, wire
+from nsedu.agent import helper, plain_data, protocol, wire
 from nsedu.errors.namespace_error import NamespaceError
 from nsedu.kernel import interrupts, syscalls
 from nsedu.notebook.cells import python_cell
@@ -19,10 +19,8 @@ from nsedu.sandbox import agent_client, output, process, runner
 from nsedu.sandbox.process_labels import roles
 from nsedu.sandbox.sandbox import Sandbox
 
-_START = (
-    "import os, sys;"
-    " sys.path[:] = [{root!r}, *os.environ.get('PYTHONPATH', '').split(os.pathsep), *sys.path];"
-    " from nsedu.notebook.cells.interpreter import main; main({path!r})"
+_FIND_MODULES = (  # which a bare Python does not by itself, see `nsedu.agent.python_inside`
+    "import os, sys; sys.path[:0] = os.environ.get('PYTHONPATH', '').split(os.pathsep); "
 )
 _GRACE = 2.0  # seconds that an interrupted cell has to end by its KeyboardInterrupt
 
@@ -43,8 +41,10 @@ class Interpreter:
         self._who, self._box = repr(box), weakref.ref(box)
         self._cells = 0
         self.told = False  # whether an error has said that it ended
-        start = _START.format(root=agent_client.ROOT, path=[*sys.path, agent_client.ROOT])
-        argv = [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", start]
+        argv = helper.python_command(
+            "nsedu.notebook.cells.interpreter:main", [*sys.path, agent_client.ROOT],
+            first=_FIND_MODULES, unbuffered=True,
+        )  # fmt: skip
         env = process.environment(box._agent)
         message = {"op": "run", **runner.program(argv), "env": env, "pidfd": True}
         self._root_uid = box.root_uid

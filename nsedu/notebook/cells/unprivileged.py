@@ -19,16 +19,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from nsedu.agent import commands, lent_ids
+from nsedu.agent import commands, helper, lent_ids
 from nsedu.errors import explain, process_facts
 from nsedu.kernel import syscalls
 from nsedu.sandbox import agent_client
 from nsedu.sandbox.runner import Runner
 
-_START = (
-    "import sys; sys.path[:] = {path!r} + sys.path;"
-    " from nsedu.notebook.cells.unprivileged import main; main({program!r})"
-)
+_MAIN = "nsedu.notebook.cells.unprivileged:main"
 _PATIENCE = 5  # seconds for what was killed to end
 _HEARD = {signal.SIGTERM, signal.SIGCHLD}  # by who minds a fork; SIGTERM asks it to end
 _CAPABILITIES = 64  # capabilities, more than any kernel has; the loop ends at the first unknown
@@ -83,8 +80,7 @@ class UnprivilegedRunner(Runner):
         request = {"cells": window and window.cells, **request}
         with contextlib.suppress(FileNotFoundError):  # a directory removed under the notebook
             request = {"cwd": os.getcwd(), **request}
-        start = _START.format(path=[agent_client.ROOT], program=program)
-        argv = [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", start]
+        argv = helper.python_command(_MAIN, program, unbuffered=True)
         message = {"op": "run", "argv": argv}
         agent = self._agent.process.pid
         text = json.dumps({"path": [*sys.path, agent_client.ROOT], "agent": agent, **request})

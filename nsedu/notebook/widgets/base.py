@@ -8,7 +8,7 @@ from typing import Any
 
 import anywidget
 
-from nsedu.notebook.widgets.polling import beat
+from nsedu.notebook.widgets.polling import Group, beat
 
 _HERE = Path(__file__).parent
 
@@ -42,6 +42,8 @@ class Live(anywidget.AnyWidget):
     """
 
     interval = 0.7
+    group: Group | None = None
+    """Who looks for it and others of its kind at once; itself if there is none."""
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -82,7 +84,7 @@ class Live(anywidget.AnyWidget):
     def update_polling(self) -> None:
         """Look, or look no more, according to `wanted` and to who watches."""
         if self._views and self.wanted():
-            beat.watch(self)
+            beat.watch(self, self.group)
         else:
             beat.leave(self)
 

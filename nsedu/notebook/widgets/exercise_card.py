@@ -13,6 +13,7 @@ from nsedu.learning import progress_store
 from nsedu.learning.exercises.model import Exercise, Verdict
 from nsedu.notebook.widgets.base import Live, script, style
 from nsedu.notebook.widgets.exercise_checker import lamps
+from nsedu.notebook.widgets.polling import beat
 from nsedu.printable import clean
 
 _ON_ITS_WAY = 5.0  # seconds that a page may take to show a card
@@ -40,6 +41,7 @@ class ExerciseWidget(Live):
 
     _esm = script("exercise_card")
     _css = style("exercise_card")
+    group = lamps
     label = traitlets.Unicode().tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     task = traitlets.Unicode().tag(sync=True)
@@ -56,6 +58,7 @@ class ExerciseWidget(Live):
 
     def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
+        self.check_due = 0.0
         self._lock = threading.RLock()  # messages, cells and the beat come in threads of their own
         self._already_solved = (
             False  # whether it was begun anew while what solved it was still there
@@ -97,11 +100,11 @@ class ExerciseWidget(Live):
                     self.solved = True
             if not self.solved:
                 return
-        lamps.leave(self)
+        beat.leave(self)
         if not self.demo:
             progress_store.record(self.exercise.id, self.seconds, len(self.hints))
 
-    def show_check_error(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         """Say that the check raised; it will be tried again."""
         with self._lock:
             self.found = f"the check failed, and will be tried again: {_sentence(error)}"
@@ -134,17 +137,9 @@ class ExerciseWidget(Live):
                 self._already_solved = True
             self.update_polling()
 
-    def update_polling(self) -> None:
-        """Look, or look no more, together with the other cards."""
-        if self._views and not self.solved:
-            lamps.watch(self)
-        else:
-            lamps.leave(self)
-
-    def close(self) -> None:
-        """Look no more, and take the card off the page."""
-        lamps.leave(self)
-        super().close()
+    def wanted(self) -> bool:
+        """Not when it is solved."""
+        return not self.solved
 
 
 _cards: dict[str, ExerciseWidget] = {}

@@ -10,7 +10,7 @@ import atexit
 import os
 import threading
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 VISIBLE_FOR = 20.0
 """Seconds for which a view counts as watched unless it says so again; a dead browser is silent."""
@@ -41,22 +41,39 @@ class Pollable(Protocol):
         """Told when a look raised; there will be no other until somebody watches anew."""
 
 
+class Group(Protocol):
+    """What looks for several at once."""
+
+    interval: float
+    """As of `Pollable`."""
+
+    def look_for(self, watched: list[Any]) -> None:
+        """Look once for all of its group that are watched; called in the beat's own thread."""
+
+
 class Poller:
-    """Calls every watched looker at its interval."""
+    """Calls every watched looker, or the group that it is of, at its interval."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._until: dict[Pollable, float] = {}
-        self._due: dict[Pollable, float] = {}
         self._ask: dict[Pollable, float] = {}
+        self._group: dict[Pollable, Any] = {}  # a group, or a looker that looks for itself
+        self._due: dict[Any, float] = {}  # of a group, or of such a looker
         self._thread: threading.Thread | None = None
 
-    def watch(self, looker: Pollable) -> None:
-        """Look for this one, now and for a lease's time; again to go on."""
+    def watch(self, looker: Pollable, group: Group | None = None) -> None:
+        """Look for this one, now and for a lease's time; again to go on.
+
+        Args:
+            looker: what is watched.
+            group: who looks for it and others at once; itself unless given.
+        """
         with self._changed:
             now = time.monotonic()
             self._until[looker], self._ask[looker] = now + VISIBLE_FOR, now + PING_AFTER
-            self._due.setdefault(looker, now)
+            self._group[looker] = group or looker
+            self._due.setdefault(self._group[looker], now)
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
                 thread.start()
@@ -76,7 +93,7 @@ class Poller:
     def stop(self, seconds: float = 5) -> None:
         """Look no more for anyone, and wait for a look that is under way."""
         with self._changed:
-            for looker in list(self._due):
+            for looker in list(self._until):
                 self._forget(looker)
             self._changed.notify()
             thread = self._thread
@@ -84,23 +101,35 @@ class Poller:
             thread.join(seconds)
 
     def _forget(self, looker: Pollable) -> None:
-        for times in (self._until, self._due, self._ask):
-            times.pop(looker, None)
+        for known in (self._until, self._ask):
+            known.pop(looker, None)
+        group = self._group.pop(looker, None)
+        if group not in self._group.values():
+            self._due.pop(group, None)
 
     def _run(self) -> None:
-        while (looker := self._next()) is not None:
+        while (due := self._next()) is not None:
             began = time.thread_time()
-            try:
-                if self._asks(looker, time.monotonic()):
-                    looker.ask()
-                looker.look()
-            except Exception as error:
-                self.leave(looker)
-                looker.failed(error)
-            pause = max(looker.interval, MIN_PAUSE_FACTOR * (time.thread_time() - began))
             with self._changed:
-                if looker in self._due:
-                    self._due[looker] = time.monotonic() + pause
+                watched = [looker for looker, group in self._group.items() if group is due]
+            if not watched:  # it has just been left
+                continue
+            try:
+                for looker in watched:
+                    if self._asks(looker, time.monotonic()):
+                        looker.ask()
+                if due in watched:
+                    due.look()
+                else:
+                    due.look_for(watched)
+            except Exception as error:
+                for looker in watched:
+                    self.leave(looker)
+                    looker.failed(error)
+            pause = max(due.interval, MIN_PAUSE_FACTOR * (time.thread_time() - began))
+            with self._changed:
+                if due in self._due:
+                    self._due[due] = time.monotonic() + pause
 
     def _asks(self, looker: Pollable, now: float) -> bool:
         with self._changed:
@@ -109,8 +138,8 @@ class Poller:
             self._ask[looker] = now + PING_AFTER
             return True
 
-    def _next(self) -> Pollable | None:
-        """Wait for whoever is due; None, and no thread any more, when nobody watches."""
+    def _next(self) -> Any:
+        """Wait for who is due, a looker or a group; None, and no thread, when nobody watches."""
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -119,10 +148,10 @@ class Poller:
                 if not self._due:
                     self._thread = None
                     return None
-                looker = min(self._due, key=self._due.__getitem__)
-                if self._due[looker] <= now:
-                    return looker
-                self._changed.wait(self._due[looker] - now)
+                due = min(self._due, key=self._due.__getitem__)
+                if self._due[due] <= now:
+                    return due
+                self._changed.wait(self._due[due] - now)
 
 
 beat = Poller()

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from awaiting import ended
-from nsedu.agent import lent_ids
+from nsedu.agent import helper, lent_ids
 from nsedu.errors.namespace_error import NamespaceError
 from nsedu.kernel import syscalls
 from nsedu.kernel.procfs import parse_stat, read
-from nsedu.notebook.cells import byhand, unprivileged
+from nsedu.notebook.cells import byhand
 from nsedu.notebook.cells.python_cell import CellFailed
 from nsedu.sandbox import agent_client
 from nsedu.sandbox.process import CommandTimedOut
@@ -237,9 +237,10 @@ def test_a_cell_whose_agent_was_killed_before_it_began_does_not_begin(
     alive: bool,
 ) -> None:
     read, write = os.pipe()
-    start = unprivileged._START.format(
-        path=[agent_client.ROOT], program="notebook.cells.byhand:main"
-    )
+    command = helper.python_command(
+        "nsedu.notebook.cells.unprivileged:main", "notebook.cells.byhand:main",
+        first=f"import os; os.dup2({write}, 3); ", unbuffered=True,
+    )  # fmt: skip
     gone = subprocess.Popen(["true"])
     gone.wait(30)
     window = lent_ids.to_lend()
@@ -248,10 +249,9 @@ def test_a_cell_whose_agent_was_killed_before_it_began_does_not_begin(
         "cells": window and window.cells,
         "agent": os.getpid() if alive else gone.pid,
     }  # fmt: skip
-    code = f"import os; os.dup2({write}, 3); {start}"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-u", "-X", "utf8", "-c", code], input=json.dumps(request),
-        pass_fds=[write], capture_output=True, text=True, timeout=60,
+        command, input=json.dumps(request), pass_fds=[write], capture_output=True, text=True,
+        timeout=60,
     )  # fmt: skip
     os.close(read), os.close(write)
     assert (done.stdout, done.returncode) == (("begun\n", 0) if alive else ("", -9)), done.stderr

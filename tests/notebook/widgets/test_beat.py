@@ -80,6 +80,37 @@ def test_one_thread_serves_many(beat: Poller) -> None:
     assert thread_of(beat) is before
 
 
+class Group:
+    """Notes for whom it has looked."""
+
+    interval = 0.01
+
+    def __init__(self) -> None:
+        self.watched: list[list[Pollable]] = []
+        self.looks = threading.Semaphore(0)
+
+    def look_for(self, watched: list[Pollable]) -> None:
+        self.watched.append(watched)
+        self.looks.release()
+
+
+def test_a_group_looks_for_all_that_are_watched_until_the_last_one_leaves(beat: Poller) -> None:
+    one, other, group = Pollable(), Pollable(), Group()
+    with beat._changed:
+        beat.watch(one, group)
+        beat.watch(other, group)
+    thread = thread_of(beat)
+    assert group.looks.acquire(timeout=10)
+    assert group.watched[0] == [one, other]
+    beat.leave(one)
+    while group.watched[-1] != [other]:
+        assert group.looks.acquire(timeout=10)
+    beat.leave(other)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not one.looks.acquire(blocking=False)
+
+
 def test_a_view_that_is_silent_is_forgotten(beat: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VISIBLE_FOR", 0.05)
     looker = Pollable()

@@ -17,8 +17,10 @@ from nsedu.learning.exercises import EXERCISES, Verdict, verdict
 from nsedu.learning.exercises.model import Exercise, World, world
 from nsedu.notebook.widgets import exercise_card as cards
 from nsedu.notebook.widgets import exercise_checker as looking
+from nsedu.notebook.widgets import polling
 from nsedu.notebook.widgets.exercise_card import ExerciseWidget
-from nsedu.notebook.widgets.exercise_checker import ExerciseChecker, lamps
+from nsedu.notebook.widgets.exercise_checker import lamps
+from nsedu.notebook.widgets.polling import beat
 from nsedu.sandbox.process_labels import Roles
 
 RIGHT = Verdict("uts-1", True, "right.")
@@ -32,8 +34,8 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(cards, "_cards", {})
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))  # others work on this machine, too
     yield
-    for card in list(lamps._until):
-        lamps.leave(card)
+    for card in list(beat._until):
+        beat.leave(card)
 
 
 def card(check: Callable[[World], Verdict], id: str = "uts-1") -> ExerciseWidget:
@@ -65,7 +67,7 @@ def test_a_card_that_is_seen_is_judged_until_it_is_solved() -> None:
     seen(widget)
     assert eventually(lambda: widget.solved)
     assert (widget.found, len(checked)) == ("right.", 2)
-    assert widget not in lamps._until
+    assert widget not in beat._until
 
 
 def test_a_card_that_is_not_seen_is_not_judged() -> None:
@@ -75,19 +77,19 @@ def test_a_card_that_is_not_seen_is_not_judged() -> None:
     hidden.found = ""
     seen(shown)
     assert eventually(lambda: shown.solved)
-    assert hidden not in lamps._until
+    assert hidden not in beat._until
 
 
 def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     worlds = []
     monkeypatch.setattr(looking, "world", lambda: worlds.append(1) or world())
-    several = ExerciseChecker()
+    several = []
     given: list[World] = []
     for number in range(30):
         widget = card(lambda world: given.append(world) or WRONG)
         widget.exercise = replace(widget.exercise, id=str(number))
-        several._until[widget] = float("inf")
-    several.look()
+        several.append(widget)
+    lamps.look_for(several)
     assert len(worlds) == 1
     assert len(given) == 30
     assert len({id(world) for world in given}) == 1
@@ -123,24 +125,25 @@ def test_a_world_that_cannot_be_seen_is_told_to_every_card(
         raise FileNotFoundError("no /proc is mounted")
 
     monkeypatch.setattr(looking, "world", nothing)
-    several, widget = ExerciseChecker(), card(lambda _: RIGHT)
-    several._until[widget] = float("inf")
-    several.look()
+    widget = card(lambda _: RIGHT)
+    lamps.look_for([widget])
     assert "no /proc is mounted" in widget.found
     assert not widget.solved
 
 
-def test_a_card_of_which_nobody_hears_is_forgotten() -> None:
-    several, widget = ExerciseChecker(), card(lambda _: pytest.fail("looked"))
-    several._until[widget] = 0
-    several.look()
-    assert several._until == {}
+def test_a_card_of_which_nobody_hears_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    widget = card(lambda _: looked.append(1) or WRONG)
+    monkeypatch.setattr(polling, "VISIBLE_FOR", -1)
+    seen(widget)
+    assert eventually(lambda: widget not in beat._until)
+    assert looked == []
 
 
 def test_a_card_that_is_collected_leaves_without_waiting_for_a_lock() -> None:
-    several, widget = ExerciseChecker(), card(lambda _: WRONG)
-    leaving = threading.Thread(target=several.leave, args=[widget], daemon=True)
-    with several._lock:
+    widget = card(lambda _: WRONG)
+    leaving = threading.Thread(target=widget.close, daemon=True)
+    with beat._changed:
         leaving.start()
         leaving.join(10)
         assert not leaving.is_alive()
@@ -172,7 +175,7 @@ def test_a_solved_card_that_comes_into_sight_is_not_judged_any_more() -> None:
     widget = card(lambda _: pytest.fail("looked"))
     widget.judge(RIGHT)
     seen(widget)
-    assert widget not in lamps._until
+    assert widget not in beat._until
 
 
 def test_begun_anew_it_wants_to_be_unsolved_first() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from nsedu.draw.labels import call, identity
 from nsedu.kernel import capabilities, id_maps, namespace_types
+from nsedu.kernel.cgroup_hierarchies import parse_cgroup
 from nsedu.kernel.mountinfo import parse_mountinfo
 from nsedu.kernel.proc_net import sockets
-from nsedu.kernel.procfs import VANISHED, parse_stat, read
-from nsedu.observe.cgroups import parse_cgroup
+from nsedu.kernel.procfs import VANISHED, parse_stat, parse_status, read
 from nsedu.observe.records import Namespace, Process, Snapshot
 from nsedu.printable import clean
 
@@ -140,7 +140,7 @@ def _numbers(process: Process) -> list[tuple[str, str]]:
 
 
 def _in_short(process: Process, started: bytes) -> Section:
-    status = _status(process.pid)
+    status = parse_status(read(f"/proc/{process.pid}/status"))
     rows = [
         *_numbers(process),
         ("command", clean(process.command) or f"[{clean(process.name)}]"),
@@ -153,12 +153,6 @@ def _in_short(process: Process, started: bytes) -> Section:
         ("no new privileges", {"0": "no", "1": "yes"}.get(status.get("NoNewPrivs", ""), "")),
     ]
     return {"title": "in short", "rows": [row for row in rows if row[1]]}
-
-
-def _status(pid: int) -> dict[str, str]:
-    lines = read(f"/proc/{pid}/status").decode("utf-8", "surrogateescape").splitlines()
-    fields = (line.partition(":") for line in lines)
-    return {name: value.strip() for name, _, value in fields}
 
 
 def _four(ids: str) -> str:
@@ -186,7 +180,7 @@ def _maps(pid: int) -> Section:
 
 
 def _capabilities(pid: int) -> Section:
-    status = _status(pid)
+    status = parse_status(read(f"/proc/{pid}/status"))
     try:
         last = int(read("/proc/sys/kernel/cap_last_cap"))
     except OSError:
@@ -202,7 +196,7 @@ def _capabilities(pid: int) -> Section:
 
 
 def _groups(pid: int) -> Section:
-    paths = parse_cgroup(read(f"/proc/{pid}/cgroup").decode("utf-8", "surrogateescape"))
+    paths = parse_cgroup(os.fsdecode(read(f"/proc/{pid}/cgroup")))
     return {"rows": [(key or "version 2", clean(path)) for key, path in paths.items()]}
 
 
