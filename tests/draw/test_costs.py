@@ -127,10 +127,11 @@ def test_the_user_s_own_plots_neither_shape_it_nor_are_changed_by_it() -> None:
         assert dict(matplotlib.rcParams) == before
 
 
-def test_drawing_it_brings_no_pyplot() -> None:
+def test_drawing_it_brings_no_pyplot_and_looks_for_no_fonts() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from made_results import curve\n"
-        "curve().picture(); print('matplotlib.pyplot' in sys.modules)"
+        "curve().picture()\n"
+        "print(bool({'matplotlib.pyplot', 'matplotlib.font_manager'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parents[1] / "support")]
     assert subprocess.check_output(command, text=True) == "False\n"
