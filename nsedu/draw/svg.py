@@ -114,13 +114,13 @@ class Canvas:
         dashed: bool = False,
         *,
         fill: str = "none",
-        faint: float = 1,
+        opacity: float = 1,
     ) -> None:
-        """A line, in the path language of SVG; ``faint`` is its opacity."""
-        opacity = "" if faint == 1 else f' opacity="{faint:g}"'
+        """A line, in the path language of SVG."""
+        attribute = "" if opacity == 1 else f' opacity="{opacity:g}"'
         self._shapes.append(
             f'<path d="{points}" fill="{fill}" stroke="{stroke}" stroke-width="{_number(line)}"'
-            f"{_DASHES if dashed else ''}{opacity}/>"
+            f"{_DASHES if dashed else ''}{attribute}/>"
         )
 
     def line(self, x: float, y: float, to_x: float, to_y: float, stroke: str) -> None:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from nsedu.measurement.result import Row
 
 NULL = "none"
-"""What the row of a null operation is called, where a question has one."""
+"""The name of the row of a null operation, where a question has one."""
 SIMPLEST = "uts"
-"""With this type others are compared: it is little more than a copy of a few names."""
-_PLACES = ("at", "with", "by", "in", "of", "from", "to", "behind")
+"""The type that others are compared with: it is little more than a copy of a few names."""
+_PREPOSITIONS = ("at", "with", "by", "in", "of", "from", "to", "behind")
 
 
 class Entry(NamedTuple):
-    """A row: what it is called in its panel, its figures, and its samples far from all others."""
+    """A row: its name within its panel, its figures, and its samples far from all others."""
 
     label: str
     row: Row
-    far: list[float]
+    outliers: list[float]
 
     @property
     def x(self) -> float:
@@ -34,6 +34,12 @@ class Entry(NamedTuple):
     def colour(self) -> str:
         """That of the namespace type it is about, if it is about one."""
         return okabe_ito.get(self.label.partition(",")[0], NEUTRAL)
+
+    @property
+    def figures(self) -> list[float]:
+        """All that is drawn of it, but for its outliers."""
+        row = self.row
+        return [row.median, row.low, row.high, row.p5, row.p95, row.null]
 
 
 class Panel(NamedTuple):
@@ -72,17 +78,17 @@ class Panel(NamedTuple):
 
     @property
     def step(self) -> tuple[str, str]:
-        """What x counts, and how a single step of it is called: "mounts", "mount"."""
+        """What x counts, and the word for a single step of it: "mounts", "mount"."""
         last = max(self.entries, key=lambda entry: entry.x)
         before, number, after = last.label.partition(f"{last.x:g}")
         if number and (noun := after.strip(" ,")):
-            return noun, _single(noun)
+            return noun, _singular(noun)
         words = before.split()
-        noun = " ".join(words[1:] if words and words[0] in _PLACES else words)
+        noun = " ".join(words[1:] if words and words[0] in _PREPOSITIONS else words)
         return (noun, f"step of {noun}") if number and noun else ("", "step")
 
 
-def _single(noun: str) -> str:
+def _singular(noun: str) -> str:
     """One of them: "mount" of "mounts", "process" of "processes"."""
     word, blank, rest = noun.partition(" ")
     if word.endswith("sses"):
@@ -104,7 +110,7 @@ def panels(result: Result) -> list[Panel]:
 
 
 def _shortened(series: str, entries: list[Entry]) -> list[Entry]:
-    """What every row says of its series anyway, is left out."""
+    """The rows without the name of their series in their labels, if these stay distinct."""
     short = [
         entry.label.removeprefix(series).removesuffix(series).strip(" ,:") for entry in entries
     ]
