@@ -1,5 +1,7 @@
 // An exercise: task, lamp, what the check found, hints one by one, a solution, the time, a terminal.
 
+import { copyText, h, openTerminal, watch } from "./shared.js";
+
 const SILENCE = 25_000; // ms; Python asks every 8 s whether a card is seen, unless it was killed
 
 function render({ model, el }) {

@@ -1,5 +1,7 @@
 // A question to answer before the kernel does: boxes to tick, one of several, or a word to type.
 
+import { h, onKernelDeath } from "./shared.js";
+
 const NOTED = "noted: run on, and the kernel will answer.";
 const MARK = { hit: "✔", missed: "◂ this one", wrong: "✘" };
 
@@ -44,7 +46,7 @@ function render({ model, el }) {
   };
   for (const trait of ["guess", "marks", "said", "right"]) model.on(`change:${trait}`, update);
   el.append(h("div", { class: "nsedu nsedu-card nsedu-prediction" }, fields, told));
-  mindTheEnd(model, el);
+  onKernelDeath(model, el);
   update();
   return () => {
     for (const trait of ["guess", "marks", "said", "right"]) model.off(`change:${trait}`, update);

@@ -1,5 +1,7 @@
 // A quiz: one answer of several to each question, why it is right or wrong, and the score.
 
+import { h, onKernelDeath } from "./shared.js";
+
 const MARKS = { right: "✔", wrong: "✘" };
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
@@ -68,7 +70,7 @@ function render({ model, el }) {
   el.append(h("div", {
     class: "nsedu nsedu-card nsedu-quiz", role: "group", "aria-label": `Quiz ${get("label")}`,
   }, ...questions.map((one) => one.group), foot));
-  mindTheEnd(model, el);
+  onKernelDeath(model, el);
   update();
   return () => {
     for (const trait of traits) model.off(`change:${trait}`, update);

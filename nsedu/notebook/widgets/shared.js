@@ -1,9 +1,9 @@
-// What the widgets share.  It stands before the text of each, so nothing here is exported.
+// What the widgets share.
 
 const TAKES_KEYS = ["a", "button", "input", "select"];
 
 /** An element with attributes and children: h("button", {type: "button"}, "text"). */
-function h(tag, attributes = {}, ...children) {
+export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -23,7 +23,7 @@ function h(tag, attributes = {}, ...children) {
  * Python asks again now and then, since a browser that dies says nothing; there is no timer here
  * that could outlive the kernel.  `seen` is called when it comes into sight.  Returns how to end it.
  */
-function watch(model, el, seen = () => {}) {
+export function watch(model, el, seen = () => {}) {
   const view = Math.random().toString(36).slice(2);
   let inWindow = false, visible = false, first = true;
   const say = () => {
@@ -53,7 +53,7 @@ function watch(model, el, seen = () => {}) {
     inWindow = false;
     update();
   };
-  mindTheEnd(model, el);
+  onKernelDeath(model, el);
   observer.observe(el);
   model.on("msg:custom", answer);
   document.addEventListener("visibilitychange", update);
@@ -68,7 +68,7 @@ function watch(model, el, seen = () => {}) {
 }
 
 /** Say so on the widget when its kernel has ended: it will never answer again. */
-function mindTheEnd(model, el) {
+export function onKernelDeath(model, el) {
   const widget = el.closest(".nsedu") ?? el.querySelector(".nsedu");
   model.on("comm_live_update", () => widget.classList.add("nsedu-ended"));
 }
@@ -77,7 +77,7 @@ function mindTheEnd(model, el) {
  * What opens a terminal in a directory: a button where JupyterLab says that there are terminals,
  * else the words.  JupyterLab runs the command named by the attributes (its "command linker").
  */
-function openTerminal(directory) {
+export function openTerminal(directory) {
   const page = document.getElementById("jupyter-config-data");
   if (!page || !JSON.parse(page.textContent).terminalsAvailable) {
     return h("span", {}, "A terminal: in a window of your own, ", h("code", {}, `cd ${directory}`));
@@ -91,7 +91,7 @@ function openTerminal(directory) {
 }
 
 /** Copy a text, and say on the button that pressed for it how that went. */
-async function copyText(text, button) {
+export async function copyText(text, button) {
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";

@@ -1,35 +1,35 @@
 // Which rows the two trees show of what the store knows, in which order, and what is to be said of each.
 
-class Items {
+export class Items {
   constructor(store, types) {
     this.store = store;
     this.types = types;
-    this.shut = new Set(); // pids and types and namespaces whose rows below are not shown
+    this.collapsed = new Set(); // pids and types and namespaces whose rows below are not shown
     this.type = ""; // the one that was picked; "" for all
-    this.sought = ""; // in lower case
+    this.query = ""; // in lower case
     this.pid = null; // the process that was chosen
     this.space = null; // or the namespace, as "uts:4026531838"
   }
 
   /** Show what is below a row no more, or again. */
   toggle(id) {
-    if (!this.shut.delete(id)) this.shut.add(id);
+    if (!this.collapsed.delete(id)) this.collapsed.add(id);
   }
 
   /** Show the first level only, or all. */
   collapse(all) {
-    this.shut.clear();
-    if (all) for (const pid of this.store.children.keys()) if (pid) this.shut.add(pid);
+    this.collapsed.clear();
+    if (all) for (const pid of this.store.children.keys()) if (pid) this.collapsed.add(pid);
   }
 
   /** The processes from top to bottom; of a search, what is found and what is above it.  And how many are found. */
   processes() {
-    const { store, shut, sought } = this;
+    const { store, collapsed, query } = this;
     let found = null, matches = 0;
-    if (sought) {
+    if (query) {
       found = new Set();
       for (const row of store.rows.values()) {
-        if (!`${row.name}\n${row.pid}\n${row.command}`.toLowerCase().includes(sought)) continue;
+        if (!`${row.name}\n${row.pid}\n${row.command}`.toLowerCase().includes(query)) continue;
         matches++;
         for (let at = row; at && !found.has(at.pid); at = store.rows.get(at.ppid)) found.add(at.pid);
       }
@@ -41,7 +41,7 @@ class Items {
         if (met.has(row.pid)) return;
         met.add(row.pid);
         const below = store.children.get(row.pid);
-        const open = below ? found !== null || !shut.has(row.pid) : null;
+        const open = below ? found !== null || !collapsed.has(row.pid) : null;
         items.push({ id: row.pid, level, place: index + 1, size: shown.length, open, word: row.name.toLowerCase(), row });
         if (open) walk(below, level + 1);
       });
@@ -54,9 +54,9 @@ class Items {
 
   /** Whether a process is, by what was read, above itself. */
   loops(row) {
-    const { store, shut } = this;
+    const { store, collapsed } = this;
     const met = new Set();
-    for (let at = row; at && !shut.has(at.pid); at = store.rows.get(at.ppid)) {
+    for (let at = row; at && !collapsed.has(at.pid); at = store.rows.get(at.ppid)) {
       if (met.has(at.pid)) return true;
       met.add(at.pid);
     }
@@ -87,11 +87,11 @@ class Items {
 
   /** The types and their namespaces, from top to bottom. */
   spaces() {
-    const { store, types, shut, type } = this, items = [];
+    const { store, types, collapsed, type } = this, items = [];
     const shown = type ? types.filter((one) => one.name === type) : types;
     shown.forEach((one, index) => {
       const all = [...store.spaces.values()].filter((space) => space.type === one.name);
-      const open = all.length === 0 ? null : !shut.has(one.name);
+      const open = all.length === 0 ? null : !collapsed.has(one.name);
       items.push({ id: one.name, type: one, level: 1, place: index + 1, size: shown.length, open, word: one.name, count: all.length });
       if (!open) return;
       const present = new Set(all.map((space) => space.ns)), below = new Map();
@@ -101,7 +101,7 @@ class Items {
         below.get(above).push(space);
       }
       const walk = (list, level) => list.forEach((space, place) => {
-        const nested = below.get(space.ns), open = nested ? !shut.has(space.id) : null;
+        const nested = below.get(space.ns), open = nested ? !collapsed.has(space.id) : null;
         items.push({ id: space.id, space, level, place: place + 1, size: list.length, open, word: space.letter.toLowerCase() });
         if (open) walk(nested, level + 1);
       });

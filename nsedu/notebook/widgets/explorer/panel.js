@@ -1,5 +1,7 @@
 // The panel beside the trees: all about the process or namespace that was chosen, or what has changed.
 
+import { h } from "../shared.js";
+
 /** A section that Python has read: rows of words, perhaps under headings, and a note. */
 function section({ title, columns, rows = [], note, count }) {
   const cells = (row, tag) => row.map((word, index) => h(index || columns ? tag : "th", {}, word));
@@ -24,7 +26,7 @@ function replace(box, ...children) {
   box.scrollTop = top;
 }
 
-class Panel {
+export class Panel {
   constructor({ store, ask, choose }) {
     Object.assign(this, { store, ask, choose });
     this.element = h("div", { class: "nsedu-panel", role: "region", "aria-label": "Details", tabindex: "0" });

@@ -2,7 +2,7 @@
 
 const LINGER = 4000; // ms; so long what is new is marked, and so long what has gone is still shown
 
-class Store {
+export class Store {
   constructor(types, links) {
     this.types = types;
     this.at = new Map(links.map((link, index) => [link, index])); // link → its place in a group
@@ -14,14 +14,14 @@ class Store {
     this.spaces = new Map(); // "uts:4026531838" → space
     this.groups = new Map(); // number → the ten links of all processes that refer to it
     this.number = null; // of the last message that was taken in
-    this.stale();
+    this.invalidate();
   }
 
   /** Take in everything; nothing of it counts as new. */
   all(message) {
     this.clear();
     this.number = message.number;
-    this.take(message, "");
+    this.apply(message, "");
   }
 
   /** Take in what has changed.  False if a message was missed, so that all must be asked for. */
@@ -30,11 +30,11 @@ class Store {
     this.number = message.number;
     for (const pid of message.gone || []) this.mark(this.rows.get(pid), "gone");
     for (const id of message.lost || []) this.mark(this.spaces.get(id), "gone");
-    this.take(message, "new");
+    this.apply(message, "new");
     return true;
   }
 
-  take(message, mark) {
+  apply(message, mark) {
     for (const [number, ...links] of message.groups || []) this.groups.set(number, links);
     for (const [pid, ppid, name, group, uid, command, known] of message.rows || []) {
       const row = { pid, ppid, name, group, uid, command, known, mark: "", until: 0 };
@@ -50,7 +50,7 @@ class Store {
       if (!before || before.mark === "gone") this.mark(space, mark);
       this.spaces.set(id, space);
     }
-    this.stale();
+    this.invalidate();
   }
 
   mark(thing, mark) {
@@ -69,11 +69,11 @@ class Store {
         else thing.mark = "";
       }
     }
-    this.stale();
+    this.invalidate();
     return next;
   }
 
-  stale() {
+  invalidate() {
     this.below = this.crowds = null;
   }
 

@@ -1,5 +1,7 @@
 // A tree of any size in a box that scrolls: only the rows that can be seen are on the page.
 
+import { h } from "../shared.js";
+
 const ROW = 24; // px
 const SPARE = 6; // rows above and below what can be seen
 
@@ -11,7 +13,7 @@ const SPARE = 6; // rows above and below what can be seen
  * looks other), mark and look (classes), and whatever fill(item, description, twisty) makes it of.
  * The keyboard's focus stays on the box, which says which row is active; so a row may come and go.
  */
-class Tree {
+export class Tree {
   constructor({ label, describe, fill, choose, toggle, seen = () => {} }) {
     Object.assign(this, { describe, fill, choose, toggle, seen });
     this.prefix = "t" + Math.random().toString(36).slice(2) + "-";

@@ -1,5 +1,12 @@
 // The explorer: a tree of processes, the namespaces beside it, and a panel about what was chosen.
 
+import { h, watch } from "../shared.js";
+import { download, pack, raster, unpack } from "./files.js";
+import { Items } from "./items.js";
+import { Panel } from "./panel.js";
+import { Store } from "./store.js";
+import { Tree } from "./tree.js";
+
 const COLOUR = { user: "currentColor" }; // its colour of the pictures is black, which dark themes hide
 
 function render({ model, el }) {
@@ -129,9 +136,9 @@ function render({ model, el }) {
   }
 
   function find() {
-    items.sought = search.value.trim().toLowerCase();
+    items.query = search.value.trim().toLowerCase();
     const found = draw();
-    say(items.sought ? `${found} of ${store.rows.size} processes found.` : "");
+    say(items.query ? `${found} of ${store.rows.size} processes found.` : "");
   }
 
   async function load() {
