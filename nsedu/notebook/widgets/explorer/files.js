@@ -2,17 +2,27 @@
 
 import { h } from "../shared.js";
 
-/** Text ↔ what fits into one message: deflated, in base64. */
+/** Text as it fits into one message: deflated, in base64. */
 export async function pack(text) {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  let word = "";
-  for (let at = 0; at < bytes.length; at += 32768) word += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  return btoa(word);
+  let packed = "";
+  for (let at = 0; at < bytes.length; at += 32768) {
+    packed += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  }
+  return btoa(packed);
 }
+
+/** The text that was packed. */
 export async function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).text();
+}
+
+/** The name of a file that is saved at this time. */
+export function fileName(time, form) {
+  return `namespaces-${time.toISOString().slice(0, 19).replaceAll(":", "-")}.${form}`;
 }
 
 export function download(blob, name) {
