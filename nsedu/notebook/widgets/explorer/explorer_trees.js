@@ -41,7 +41,7 @@ export function processTree(view) {
   });
 }
 
-/** What stands in the first column for a namespace, or for a type. */
+/** The content of the first column, for a namespace or a type. */
 function spaceName({ space, type }, { name, mark, title }, types) {
   if (!space) return [h("strong", {}, type.name), h("span", { class: "hides" }, title)];
   const own = types.find((one) => one.name === space.type);
