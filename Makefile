@@ -68,6 +68,7 @@ lint: setup  ## Check style, format and types
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+	.venv/bin/oxlint nsedu tests
 
 lock: setup  ## Pin the dependencies anew after pyproject.toml changed (LOCK_FLAGS=--upgrade for newer ones)
 	$(LOCK) --extra test --extra dev pyproject.toml -o requirements.lock

@@ -8,15 +8,16 @@ from typing import Any
 
 import anywidget
 
+from nsedu.notebook.widgets.bundle import bundle
 from nsedu.notebook.widgets.polling import Group, beat
 
 _HERE = Path(__file__).parent
 
 
 @functools.cache
-def script(*names: str) -> str:
-    """The JavaScript of a widget: what all share, then its own, in one or several files."""
-    return "\n".join((_HERE / f"{part}.js").read_text() for part in ("shared", *names))
+def script(name: str) -> str:
+    """The JavaScript of a widget: its module and those that it imports, as one."""
+    return bundle(_HERE / f"{name}.js")
 
 
 @functools.cache

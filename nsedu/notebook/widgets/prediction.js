@@ -1,54 +1,53 @@
 // A question to answer before the kernel does: boxes to tick, one of several, or a word to type.
 
+import { decoration, h, onChange, onKernelDeath, randomId } from "./shared.js";
+
 const NOTED = "noted: run on, and the kernel will answer.";
 const MARK = { hit: "✔", missed: "◂ this one", wrong: "✘" };
 
 function render({ model, el }) {
   const kind = model.get("kind");
-  const name = "g" + Math.random().toString(36).slice(2); // radio buttons of one view belong together
-  const told = h("p", { class: "nsedu-told", role: "status" });
+  const name = randomId("g"); // radio buttons of one view belong together
+  const verdict = h("p", { class: "nsedu-told", role: "status" });
 
-  const send = (guess) => {
-    model.set("guess", guess);
+  const guess = (answers) => {
+    model.set("guess", answers);
     model.save_changes();
   };
-  const labels = model.get("choices").map((choice) => {
+  const choices = model.get("choices").map((choice) => {
     const input = h("input", {
       type: kind === "many" ? "checkbox" : "radio", name, value: choice,
-      onchange: () => send(labels.filter((l) => l.input.checked).map((l) => l.input.value)),
+      onchange: () => guess(choices.filter((one) => one.input.checked).map((one) => one.choice)),
     });
-    const mark = h("span", { class: "mark", "aria-hidden": "true" });
-    const label = h("label", {}, input, h("span", {}, choice), mark);
-    return { choice, input, label, mark };
+    const mark = decoration("mark");
+    return { choice, input, label: h("label", {}, input, h("span", {}, choice), mark), mark };
   });
   const typed = h("input", {
     type: "text", size: 24, "aria-label": model.get("question"),
-    oninput: () => send(typed.value.trim() ? [typed.value.trim()] : []),
+    oninput: () => guess(typed.value.trim() ? [typed.value.trim()] : []),
   });
-  const answer = kind === "typed" ? [typed] : labels.map((l) => l.label);
+  const answer = kind === "typed" ? [typed] : choices.map((one) => one.label);
   const fields = h("fieldset", {},
     h("legend", {}, model.get("question")), h("div", { class: "nsedu-choices" }, ...answer));
 
   const update = () => {
-    const guess = model.get("guess"), marks = model.get("marks");
-    for (const { choice, input, label, mark } of labels) {
-      input.checked = guess.includes(choice);
+    const guessed = model.get("guess"), marks = model.get("marks"), said = model.get("said");
+    for (const { choice, input, label, mark } of choices) {
+      input.checked = guessed.includes(choice);
       label.className = marks[choice] || "";
       mark.textContent = MARK[marks[choice]] || "";
     }
-    if (document.activeElement !== typed) typed.value = guess[0] || "";
-    fields.disabled = model.get("said") !== "";
-    const said = model.get("said"), text = said || (guess.length ? NOTED : "");
-    if (told.textContent !== text) told.textContent = text; // or it would be read out at each key
-    told.className = "nsedu-told " + (said === "" ? "" : model.get("right") ? "right" : "amber");
+    if (document.activeElement !== typed) typed.value = guessed[0] || "";
+    fields.disabled = said !== "";
+    const text = said || (guessed.length ? NOTED : "");
+    if (verdict.textContent !== text) verdict.textContent = text; // or each key reads it out again
+    verdict.className = "nsedu-told " + (said === "" ? "" : model.get("right") ? "right" : "amber");
   };
-  for (const trait of ["guess", "marks", "said", "right"]) model.on(`change:${trait}`, update);
-  el.append(h("div", { class: "nsedu nsedu-card nsedu-prediction" }, fields, told));
-  mindTheEnd(model, el);
+  const stop = onChange(model, ["guess", "marks", "said", "right"], update);
+  el.append(h("div", { class: "nsedu nsedu-card nsedu-prediction" }, fields, verdict));
+  onKernelDeath(model, el);
   update();
-  return () => {
-    for (const trait of ["guess", "marks", "said", "right"]) model.off(`change:${trait}`, update);
-  };
+  return stop;
 }
 
 export default { render };

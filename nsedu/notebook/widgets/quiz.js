@@ -1,5 +1,7 @@
 // A quiz: one answer of several to each question, why it is right or wrong, and the score.
 
+import { button, decoration, h, onChange, onKernelDeath, randomId } from "./shared.js";
+
 const MARKS = { right: "✔", wrong: "✘" };
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 
@@ -12,66 +14,75 @@ function pieces(parts) {
   });
 }
 
-function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const prefix = "q" + Math.random().toString(36).slice(2);
-  const questions = get("questions").map(({ asked, answers }, number) => {
-    const title = `${prefix}-${number}`;
-    const labels = answers.map((parts, place) => {
+/** A question with its answers; `onAnswer` is called with the index of the one that is chosen. */
+class Question {
+  constructor({ asked, answers }, title, onAnswer) {
+    this.answers = answers.map((parts, index) => {
       const input = h("input", {
-        type: "radio", name: title, value: String(place),
-        onchange: () => model.send({ question: number, answer: place }),
-        onkeydown: (event) => step(event, place),
+        type: "radio", name: title, value: String(index),
+        onchange: () => onAnswer(index),
+        onkeydown: (event) => this.key(event, index),
       });
-      const mark = h("span", { class: "mark", "aria-hidden": "true" });
+      const mark = decoration("mark");
       const label = h("label", {}, input, h("span", {}, ...pieces(parts)), mark);
       return { input, mark, label };
     });
-    // The arrow keys only go to an answer, and Space chooses it: else the first one met would count.
-    const step = (event, place) => {
-      if (event.key === "Enter") labels[place].input.click();
-      else if (!(event.key in STEPS)) return;
-      else labels.at((place + STEPS[event.key]) % labels.length).input.focus();
-      event.preventDefault();
-    };
-    const told = h("p", { class: "nsedu-told", role: "status" });
-    const group = h("div", { class: "nsedu-question", role: "radiogroup", "aria-labelledby": title },
-      h("p", { id: title, class: "nsedu-asked" }, ...pieces(asked)), ...labels.map((one) => one.label), told);
-    return { labels, told, group };
-  });
+    this.comment = h("p", { class: "nsedu-told", role: "status" });
+    this.element = h("div",
+      { class: "nsedu-question", role: "radiogroup", "aria-labelledby": title },
+      h("p", { id: title, class: "nsedu-asked" }, ...pieces(asked)),
+      ...this.answers.map(({ label }) => label), this.comment);
+  }
+
+  /** The arrow keys only go to an answer, and Space chooses it: else the first would count. */
+  key(event, index) {
+    if (event.key === "Enter") this.answers[index].input.click();
+    else if (!(event.key in STEPS)) return;
+    else this.answers.at((index + STEPS[event.key]) % this.answers.length).input.focus();
+    event.preventDefault();
+  }
+
+  /** Show which answers were tried, whether the last is right, and what is said of it. */
+  update(tried, right, said) {
+    const last = tried.length ? tried[tried.length - 1] : -1;
+    this.answers.forEach(({ input, mark, label }, index) => {
+      input.checked = index === last;
+      const state = index !== last ? "" : right ? "right" : "wrong";
+      label.className = state;
+      mark.textContent = MARKS[state] || "";
+    });
+    this.comment.className = `nsedu-told ${right ? "right" : "amber"}`;
+    this.comment.replaceChildren(...pieces(said));
+  }
+}
+
+function render({ model, el }) {
+  const get = (name) => model.get(name);
+  const prefix = randomId("q");
+  const questions = get("questions").map((question, number) => new Question(
+    question, `${prefix}-${number}`, (answer) => model.send({ question: number, answer })));
   const score = h("p", { class: "nsedu-score", role: "status" });
-  const again = h("button", { type: "button", onclick: () => model.send({ press: "again" }) }, "Begin anew");
-  const foot = h("div", { class: "nsedu-tools" }, score, again);
+  const foot = h("div", { class: "nsedu-tools" },
+    score, button("Begin anew", () => model.send({ press: "again" })));
 
   const update = () => {
-    questions.forEach(({ labels, told }, number) => {
-      const tried = get("tried")[number], right = get("right")[number];
-      const last = tried.length ? tried[tried.length - 1] : -1;
-      labels.forEach(({ input, mark, label }, place) => {
-        input.checked = place === last;
-        const state = place !== last ? "" : right ? "right" : "wrong";
-        label.className = state;
-        mark.textContent = MARKS[state] || "";
-      });
-      told.className = `nsedu-told ${right ? "right" : "amber"}`;
-      told.replaceChildren(...pieces(get("said")[number]));
-    });
+    questions.forEach((question, number) =>
+      question.update(get("tried")[number], get("right")[number], get("said")[number]));
     score.textContent = get("score");
     foot.hidden = !get("score");
   };
-  const traits = ["tried", "said", "right", "score"];
-  for (const trait of traits) model.on(`change:${trait}`, update);
-  const end = () => { // the kernel has ended: nobody would hear of an answer
+  const end = () => { // the kernel has ended: no answer would arrive
     for (const input of el.querySelectorAll("input, button")) input.disabled = true;
   };
+  const stop = onChange(model, ["tried", "said", "right", "score"], update);
   model.on("comm_live_update", end);
   el.append(h("div", {
     class: "nsedu nsedu-card nsedu-quiz", role: "group", "aria-label": `Quiz ${get("label")}`,
-  }, ...questions.map((one) => one.group), foot));
-  mindTheEnd(model, el);
+  }, ...questions.map(({ element }) => element), foot));
+  onKernelDeath(model, el);
   update();
   return () => {
-    for (const trait of traits) model.off(`change:${trait}`, update);
+    stop();
     model.off("comm_live_update", end);
   };
 }

@@ -1,26 +1,38 @@
 // Saving and loading: packed texts, downloads, and an SVG as a PNG.
 
-/** Text ↔ what fits into one message: deflated, in base64. */
-async function pack(text) {
+import { h } from "../shared.js";
+
+/** Text as it fits into one message: deflated, in base64. */
+export async function pack(text) {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  let word = "";
-  for (let at = 0; at < bytes.length; at += 32768) word += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  return btoa(word);
-}
-async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+  let packed = "";
+  for (let at = 0; at < bytes.length; at += 32768) {
+    packed += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  }
+  return btoa(packed);
 }
 
-function download(blob, name) {
+/** The text that was packed. */
+export async function unpack(packed) {
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).text();
+}
+
+/** The name of a file that is saved at this time. */
+export function fileName(time, form) {
+  return `namespaces-${time.toISOString().slice(0, 19).replaceAll(":", "-")}.${form}`;
+}
+
+export function download(blob, name) {
   const address = URL.createObjectURL(blob);
   h("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
 /** An SVG as a PNG, twice as large so that it is sharp. */
-async function raster(svg) {
+export async function raster(svg) {
   const address = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
   try {
     const image = new Image();

@@ -1,11 +1,11 @@
-// What the explorer's view knows of processes and namespaces, kept up to date by Python's messages.
+// What the view knows of processes and namespaces, kept up to date by Python's messages.
 
-const LINGER = 4000; // ms; so long what is new is marked, and so long what has gone is still shown
+const MARKED_FOR = 4000; // ms for which what is new is marked, and what has gone still shown
 
-class Store {
+export class Store {
   constructor(types, links) {
     this.types = types;
-    this.at = new Map(links.map((link, index) => [link, index])); // link → its place in a group
+    this.indexOfLink = new Map(links.map((link, index) => [link, index])); // in a group
     this.clear();
   }
 
@@ -13,28 +13,28 @@ class Store {
     this.rows = new Map(); // pid → row
     this.spaces = new Map(); // "uts:4026531838" → space
     this.groups = new Map(); // number → the ten links of all processes that refer to it
-    this.number = null; // of the last message that was taken in
-    this.stale();
+    this.number = null; // of the last message that was applied
+    this.invalidate();
   }
 
-  /** Take in everything; nothing of it counts as new. */
-  all(message) {
+  /** Start over with everything; nothing of it counts as new. */
+  applyAll(message) {
     this.clear();
     this.number = message.number;
-    this.take(message, "");
+    this.apply(message, "");
   }
 
-  /** Take in what has changed.  False if a message was missed, so that all must be asked for. */
-  changes(message) {
+  /** Apply what has changed.  False if a message was missed, so that all must be asked for. */
+  applyChanges(message) {
     if (this.number === null || message.number !== this.number + 1) return false;
     this.number = message.number;
     for (const pid of message.gone || []) this.mark(this.rows.get(pid), "gone");
     for (const id of message.lost || []) this.mark(this.spaces.get(id), "gone");
-    this.take(message, "new");
+    this.apply(message, "new");
     return true;
   }
 
-  take(message, mark) {
+  apply(message, mark) {
     for (const [number, ...links] of message.groups || []) this.groups.set(number, links);
     for (const [pid, ppid, name, group, uid, command, known] of message.rows || []) {
       const row = { pid, ppid, name, group, uid, command, known, mark: "", until: 0 };
@@ -50,11 +50,11 @@ class Store {
       if (!before || before.mark === "gone") this.mark(space, mark);
       this.spaces.set(id, space);
     }
-    this.stale();
+    this.invalidate();
   }
 
   mark(thing, mark) {
-    if (thing && mark) Object.assign(thing, { mark, until: Date.now() + LINGER });
+    if (thing && mark) Object.assign(thing, { mark, until: Date.now() + MARKED_FOR });
   }
 
   /** Drop the marks whose time is over; returns when the next one ends, or null. */
@@ -69,48 +69,52 @@ class Store {
         else thing.mark = "";
       }
     }
-    this.stale();
+    this.invalidate();
     return next;
   }
 
-  stale() {
-    this.below = this.crowds = null;
+  /** Forget what was computed from the rows. */
+  invalidate() {
+    this.childLists = this.memberLists = null;
   }
 
-  /** The rows below each, by pid; below 0: those whose parent is not in sight. */
+  /** The children of each process, by pid; at 0 the rows whose parent is not visible. */
   get children() {
-    if (this.below) return this.below;
-    this.below = new Map();
+    if (this.childLists) return this.childLists;
+    this.childLists = new Map();
     for (const row of [...this.rows.values()].sort((one, other) => one.pid - other.pid)) {
-      const above = row.ppid !== row.pid && this.rows.has(row.ppid) ? row.ppid : 0;
-      if (!this.below.has(above)) this.below.set(above, []);
-      this.below.get(above).push(row);
+      const parent = row.ppid !== row.pid && this.rows.has(row.ppid) ? row.ppid : 0;
+      if (!this.childLists.has(parent)) this.childLists.set(parent, []);
+      this.childLists.get(parent).push(row);
     }
-    return this.below;
+    return this.childLists;
   }
 
-  /** Lists of living members of a namespace; most processes live with others in all eight of theirs. */
+  /** Lists of living members of a namespace: most processes share all eight with others. */
   members(id) {
-    if (!this.crowds) {
-      const together = new Map(); // number of a group → rows
-      this.crowds = new Map(); // id → such lists
-      for (const row of this.rows.values()) {
-        if (row.mark === "gone") continue;
-        const known = together.get(row.group);
-        if (known) {
-          known.push(row);
-          continue;
-        }
-        const list = [row];
-        together.set(row.group, list);
-        for (const { name } of this.types) {
-          const id = `${name}:${this.link(row, name)}`;
-          if (!this.crowds.has(id)) this.crowds.set(id, []);
-          this.crowds.get(id).push(list);
-        }
+    this.memberLists ??= this.listMembers();
+    return this.memberLists.get(id) || [];
+  }
+
+  /** The rows of each group as a list, and for each namespace the lists of its members. */
+  listMembers() {
+    const lists = new Map(); // number of a group → rows
+    const listsOf = new Map(); // id of a namespace → such lists
+    for (const row of this.rows.values()) {
+      if (row.mark === "gone") continue;
+      if (lists.has(row.group)) {
+        lists.get(row.group).push(row);
+        continue;
+      }
+      const list = [row];
+      lists.set(row.group, list);
+      for (const { name } of this.types) {
+        const id = `${name}:${this.link(row, name)}`;
+        if (!listsOf.has(id)) listsOf.set(id, []);
+        listsOf.get(id).push(list);
       }
     }
-    return this.crowds.get(id) || [];
+    return listsOf;
   }
 
   /** How many living members a namespace has. */
@@ -120,22 +124,37 @@ class Store {
 
   /** Where a link of a process leads: an inode number, 0 if that could not be read. */
   link(row, link) {
-    return this.groups.get(row.group)?.[this.at.get(link)] || 0;
+    return this.groups.get(row.group)?.[this.indexOfLink.get(link)] || 0;
   }
 
   letter(type, ns) {
     return ns ? this.spaces.get(`${type}:${ns}`)?.letter ?? "?" : "?";
   }
 
-  /** How a process stands to a type: its letter, whether that is as the parent's, and the children's. */
+  /** A process's namespace of a type: its letter, if the parent's is the same, the children's. */
   cell(row, type) {
-    const ns = this.link(row, type.name), above = this.rows.get(row.ppid);
-    const onward = type.links[type.links.length - 1];
-    const next = onward === type.name ? ns : this.link(row, onward);
+    const ns = this.link(row, type.name), parent = this.rows.get(row.ppid);
+    const lastLink = type.links[type.links.length - 1]; // for children, where there is such a link
+    const ofChildren = lastLink === type.name ? ns : this.link(row, lastLink);
     return {
       letter: this.letter(type.name, ns),
-      same: Boolean(ns && above && above !== row && this.link(above, type.name) === ns),
-      onward: next === ns ? "" : "▸" + this.letter(type.name, next),
+      same: Boolean(ns && parent && parent !== row && this.link(parent, type.name) === ns),
+      forChildren: ofChildren === ns ? "" : "▸" + this.letter(type.name, ofChildren),
     };
   }
+}
+
+/** How many things there are, and how many are marked: "3 processes (1 new, 1 gone)". */
+export function countText(things, one, many) {
+  const marks = { "": 0, new: 0, moved: 0, gone: 0 };
+  for (const thing of things.values()) marks[thing.mark]++;
+  const marked = ["new", "moved", "gone"].filter((mark) => marks[mark]);
+  const text = plural(things.size - marks.gone, one, many);
+  if (!marked.length) return text;
+  return `${text} (${marked.map((mark) => `${marks[mark]} ${mark}`).join(", ")})`;
+}
+
+/** A number with its noun. */
+export function plural(count, one, many) {
+  return `${count} ${count === 1 ? one : many}`;
 }

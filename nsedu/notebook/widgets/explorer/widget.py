@@ -26,7 +26,6 @@ MOST_FIRST = 100
 LARGEST = 200_000_000
 """Bytes of the text of a snapshot that is loaded."""
 
-_PARTS = ("store", "items", "tree", "panel", "files", "view")
 _TYPES = [
     {
         "name": t.name,
@@ -51,7 +50,7 @@ class ExplorerWidget(Live):
         paused, still, marked: as of the explorer.
     """
 
-    _esm = script(*(f"explorer/{part}" for part in _PARTS))
+    _esm = script("explorer/view")
     _css = style("explorer/style")
     interval = 1.0
     types: Any = traitlets.List(_TYPES).tag(sync=True)
