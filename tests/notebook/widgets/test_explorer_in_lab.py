@@ -286,6 +286,17 @@ def test_everything_is_reached_by_keyboard_and_the_notebook_takes_no_key(
     expect(panel.get_by_role("heading", name=re.compile(r"mnt:\[\d+\], letter A"))).to_be_visible()
 
 
+def test_no_row_is_lost_when_the_theme_changes(scratch: Lab, page: Page) -> None:
+    explorer = shown(scratch, page, MAKE)
+    rows = explorer.get_by_role("tree", name="Namespaces").locator(".nsedu-row")
+    expect(rows).not_to_have_count(0)
+    explorer.get_by_role("button", name="Pause").click()  # nothing else draws them anew
+    before = rows.count()
+    for theme in (*reversed(THEMES), *reversed(THEMES)):
+        set_theme(page, theme)
+        expect(rows).to_have_count(before)
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_there_is_no_serious_fault_of_accessibility(scratch: Lab, page: Page, theme: str) -> None:
     explorer = shown(scratch, page, MAKE)

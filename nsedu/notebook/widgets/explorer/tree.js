@@ -66,6 +66,7 @@ export class Tree {
     this.active = null;
     this.chosen = null;
     this.typed = "";
+    this.height = 0; // px, of the box when it was drawn last
     this.typedAt = 0;
     this.inner = h("div", { role: "none", class: "nsedu-rows" });
     this.element = h("div", {
@@ -101,8 +102,9 @@ export class Tree {
   }
 
   draw() {
-    const { scrollTop, clientHeight } = this.element;
-    const [first, last] = rowsToDraw(scrollTop, clientHeight, this.items.length);
+    // While JupyterLab changes its theme the page has no layout: the height of before will return.
+    this.height = this.element.clientHeight || this.height;
+    const [first, last] = rowsToDraw(this.element.scrollTop, this.height, this.items.length);
     const drawn = new Map();
     for (let at = first; at < last; at++) drawn.set(this.items[at].id, this.drawRow(at));
     for (const [id, element] of this.elements) if (!drawn.has(id)) element.remove();
