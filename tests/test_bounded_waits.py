@@ -12,9 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "nsedu"
 
 _GROUP = "it ends with its process group, which the notebook kills when the time is up"
-_HELPER = "a helper that `helper.ask` kills, with all it has started, when the time is up"
+_HELPER = "a helper that `helper.run` kills, with all it has started, when the time is up"
 _WORKER = "in the measuring process, which `measure` kills when it has been silent for too long"
 _EOF = "it ends by the end of file when the other party goes, which is what it waits for"
+_PROC = "a file of /proc, which the kernel answers itself"
 _READY = "called when the descriptor is readable"
 
 ALLOWED = {
@@ -50,10 +51,12 @@ ALLOWED = {
     ("observe/questions.py", "listen"): (2, "in a fork, which an alarm ends"),
     ("observe/questions.py", "talk"): (3, _HELPER),
     ("sandbox/process.py", "_take"): (1, "with MSG_DONTWAIT"),
-    ("sandbox/process.py", "wait_and_collect"): (2, _READY),
+    ("sandbox/process.py", "wait_and_collect"): (1, _READY),
+    ("sandbox/process.py", "_exit_status"): (1, _READY),
     ("sandbox/process.py", "__init__"): (1, _READY),
     ("sandbox/process.py", "_drain"): (1, "it reads no more than is there already (FIONREAD)"),
-    ("kernel/procfs.py", "read"): (2, "a file of /proc, which the kernel answers itself"),
+    ("kernel/procfs.py", "read"): (2, _PROC),
+    ("observe/process_scan.py", "_command"): (1, _PROC),
     ("sandbox/sandbox.py", "_receive_event"): (1, _READY),
     ("agent/server.py", "_on_event"): (1, _READY),
     ("agent/children.py", "on_command_socket"): (1, _READY),

@@ -70,16 +70,7 @@ def scan(
             # The owner of this directory, unlike that of the files in it, is always the effective
             # uid (proc_pid(5)), and it is cheaper to have than the status file.
             uid = stat(b"..", dir_fd=directory).st_uid
-            command = ""
-            if not flags & PF_KTHREAD:
-                fd = open_(b"../cmdline", READ, dir_fd=directory)
-                try:
-                    line = read_(fd, 4096)
-                finally:
-                    close(fd)
-                if len(line) == 4096:
-                    line = read(b"../cmdline", directory)
-                command = parse_command(line)
+            command = "" if flags & PF_KTHREAD else _command(directory)
             group = groups.get(texts) or graph.add_group(texts, directory)
             links = group.links
             if links.get("pid") == home:
@@ -99,6 +90,15 @@ def scan(
     if own in processes:
         processes[own] = processes[own]._replace(role=own_role())
     return processes
+
+
+def _command(directory: int) -> str:
+    fd = os.open(b"../cmdline", READ, dir_fd=directory)
+    try:
+        line = os.read(fd, 4096)
+    finally:
+        os.close(fd)
+    return parse_command(read(b"../cmdline", directory) if len(line) == 4096 else line)
 
 
 def _link_by_link(directory: int, graph: NamespaceGraph) -> tuple[bytes, ...]:

@@ -94,37 +94,47 @@ def wait_and_collect(
     try:
         while True:
             remaining = deadline - time.monotonic()
-            with interrupts.awaiting():
-                seconds = min(max(0, remaining), agent_client.POLL_SECONDS)
-                ready = [fd for fd, _ in poll.poll(seconds * 1000)]
+            ready = _ready(poll, remaining)
             if not ready and remaining > agent_client.POLL_SECONDS:
                 continue
             # Past the deadline only the end of the command counts, or endless output would go on.
             if not ready or (remaining <= 0 and reply.fileno() not in ready):
                 raise CommandTimedOut(what, timeout)
             for fd in ready:
+                if fd == reply.fileno():
+                    status = _exit_status(reply, who)
+                    _drain(pipes)
+                    return status
                 if feed is not None and fd == feed[0]:
-                    if feed[1]():
-                        poll.unregister(fd)
-                    continue
-                if fd != reply.fileno():
-                    if data := os.read(fd, 65536):
+                    done = feed[1]()
+                else:
+                    data = os.read(fd, 65536)
+                    done = not data
+                    if data:
                         pipes[fd](data)
-                    else:
-                        poll.unregister(fd)
-                    continue
-                received = protocol.hear(reply, "exit", "failed")
-                if received is None:
-                    raise agent_client.peer_died("use the sandbox", who)
-                word, fields, _ = received
-                if word == "failed":
-                    raise explain.error(explain.heard(fields))
-                _drain(pipes)
-                return int(fields["exit"])
+                if done:
+                    poll.unregister(fd)
     finally:
         reply.close()  # if the child still runs, this ends it
         for fd in pipes:
             os.close(fd)
+
+
+def _ready(poll: select.poll, remaining: float) -> list[int]:
+    with interrupts.awaiting():
+        seconds = min(max(0, remaining), agent_client.POLL_SECONDS)
+        return [fd for fd, _ in poll.poll(seconds * 1000)]
+
+
+def _exit_status(reply: socket.socket, who: str) -> int:
+    """What the server says of the end of a command."""
+    received = protocol.hear(reply, "exit", "failed")
+    if received is None:
+        raise agent_client.peer_died("use the sandbox", who)
+    word, fields, _ = received
+    if word == "failed":
+        raise explain.error(explain.heard(fields))
+    return int(fields["exit"])
 
 
 def _drain(pipes: dict[int, Callable[[bytes], object]]) -> None:

@@ -134,6 +134,12 @@ class Sandbox(Runner):
             self, _close, self._owner, self._control, self._pidfd, self.pid, self._server,
             self._id, self._own(), limiter,
         )  # fmt: skip
+        self._delegate(limiter)
+        if outer is not None:
+            outer._inner.add(self)
+
+    def _delegate(self, limiter: socket.socket | None) -> None:
+        """Find out whose id root inside has, and have its control groups given to that."""
         try:
             self.root_uid = os.stat(f"/proc/{self.pid}").st_uid
             if limiter is not None and self.root_uid != os.geteuid():
@@ -143,8 +149,6 @@ class Sandbox(Runner):
             if isinstance(error, FileNotFoundError):  # it was killed, and its maker has reaped it
                 raise agent_client.peer_died("start", f"the first process of {self!r}") from None
             raise
-        if outer is not None:
-            outer._inner.add(self)
 
     def _create(self, wanted: Plan, fds: list[int], timeout: float) -> socket.socket:
         """Ask for the sandbox and wait until it stands; sets `pid`."""
