@@ -190,7 +190,7 @@ class Children:
             # The agent's commands end what they have started, unless they were killed together.
             return os.WIFSIGNALED(status) and not self.inner
         if record.word is not None:
-            if self._register_joined(record, record.word, pid, status):
+            if self.register_joined(record, record.word, pid, status):
                 return False
             status = 1  # what it begot has died already, nobody saw how
         if self.lender is not None:
@@ -216,7 +216,7 @@ class Children:
                 say_ended(waiting)
         self.crashed = []
 
-    def _register_joined(self, record: Child, word: socket.socket, maker: int, status: int) -> bool:
+    def register_joined(self, record: Child, word: socket.socket, maker: int, status: int) -> bool:
         """The maker has gone; the sandbox it begot is our child, if it said its pid."""
         record.word = None
         try:

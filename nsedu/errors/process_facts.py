@@ -30,7 +30,8 @@ def _at(path: str, proc: int | None) -> str:
     return path if proc is not None else f"/proc/{path}"
 
 
-def _is_there(path: str, proc: int | None) -> bool:
+def is_there(path: str, proc: int | None) -> bool:
+    """Whether there is such a file in /proc, or in an open one."""
     try:
         os.lstat(_at(path, proc), dir_fd=proc)
     except OSError:
@@ -91,8 +92,8 @@ def facts(proc: int | None = None) -> dict[str, Any]:
         "limits": {name: int(text) for name, text in limits.items() if text is not None},
         "userns_clone": _setting("kernel/unprivileged_userns_clone", proc),
         "apparmor": _setting("kernel/apparmor_restrict_unprivileged_userns", proc),
-        "missing": [t.name for t in CATALOGUE if not _is_there(f"self/ns/{t.name}", proc)],
-        "proc": _is_there("self/ns", proc),
+        "missing": [t.name for t in CATALOGUE if not is_there(f"self/ns/{t.name}", proc)],
+        "proc": is_there("self/ns", proc),
         "chroot": bool(points) and "/" not in points,
         "masked": sorted(
             point for point in points - {"/proc/sys/fs/binfmt_misc"} if point.startswith("/proc/")

@@ -53,7 +53,7 @@ class Helper:
     def __init__(self, longest: int = 0) -> None:
         self._longest = longest
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
     def ask(
@@ -126,27 +126,28 @@ class Helper:
 
         if self.close not in agent_client.also_ended:
             agent_client.also_ended.append(self.close)
-        self._process, self._socket = start_python("nsedu.observe.helper:main", os.getpid())
-        process_labels.unseen.add(self._process.pid)
+        self.process, self._socket = start_python("nsedu.observe.helper:main", os.getpid())
+        process_labels.unseen.add(self.process.pid)
         return self._socket
 
     def _end(self) -> None:
-        if self._socket is not None and self._process is not None:
+        if self._socket is not None and self.process is not None:
             self._socket.close()
             with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self.process.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
-            process_labels.unseen.discard(self._process.pid)
-            self._socket = self._process = None
+                self.process.wait(PATIENCE)
+            process_labels.unseen.discard(self.process.pid)
+            self._socket = self.process = None
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """In a forked child: forget the helper."""
         # The helper is the parent's, which must be able to end it by closing the socket.
         self._lock = threading.Lock()
-        if self._socket is not None and self._process is not None:
+        if self._socket is not None and self.process is not None:
             self._socket.close()
-            self._process.returncode = 0  # not our child: never wait for it
-            self._socket = self._process = None
+            self.process.returncode = 0  # not our child: never wait for it
+            self._socket = self.process = None
 
 
 helper, netlink_helper = Helper(), Helper(longest=64 << 20)
@@ -154,7 +155,7 @@ helper, netlink_helper = Helper(), Helper(longest=64 << 20)
 and a namespace full of routes holds up only those who ask for routes."""
 
 for _one in (helper, netlink_helper):
-    os.register_at_fork(after_in_child=_one._after_fork)
+    os.register_at_fork(after_in_child=_one.after_fork)
 
 
 def gather(fd: int, seconds: float, longest: int = 0) -> bytes:

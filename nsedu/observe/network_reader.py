@@ -73,16 +73,18 @@ def answer(asked: dict[str, Any], descriptors: list[int]) -> dict[int, Found]:
     for ns in fds:
         left = int(min(_PATIENCE, end - time.monotonic()))
         none = {"closed": "no time was left after the others"}
-        found[ns] = _in_fork(ns, fds, ns == own, left) if left > 0 else none
+        found[ns] = read_in_fork(ns, fds, ns == own, left) if left > 0 else none
     return found
 
 
-def _in_fork(ns: int, fds: dict[int, int], own: bool, patience: int) -> Found:
+def read_in_fork(ns: int, fds: dict[int, int], own: bool, patience: int) -> Found:
+    """`read_network` in a fork, which is waited for so many seconds, and then killed."""
+
     def look() -> Found:
         signal.signal(signal.SIGALRM, _late)
         signal.alarm(patience)
         try:
-            return _look(ns, fds, own)
+            return read_network(ns, fds, own)
         except Exception as error:
             return {"closed": _why(error)}
         finally:
@@ -97,7 +99,8 @@ def _late(*_: object) -> NoReturn:
     raise TimeoutError("no answer in time; there may be too much of it")
 
 
-def _look(ns: int, fds: dict[int, int], own: bool) -> Found:
+def read_network(ns: int, fds: dict[int, int], own: bool) -> Found:
+    """Enter a network namespace, unless it is this process's own, and read what it has."""
     if not own:
         try:
             enter(fds[ns], "net")
@@ -126,7 +129,7 @@ def _read(fds: dict[int, int], own: bool) -> Found:
         for link in links.values():
             link["master"] = names.get(link["master"], "")
         found: Found = {"links": list(links.values()), "ids": _ids(fds, links.values())}
-        return found if own else found | _ways(route, names)
+        return found if own else found | read_routes(route, names)
 
 
 def _ids(fds: dict[int, int], links: Iterable[Found]) -> list[tuple[int, int]]:
@@ -142,7 +145,7 @@ def _ids(fds: dict[int, int], links: Iterable[Found]) -> list[tuple[int, int]]:
     return found
 
 
-def _ways(route: Any, names: dict[int, str]) -> Found:
+def read_routes(route: Any, names: dict[int, str]) -> Found:
     """Routes, forwarding and rules: what cannot be read of them costs nothing else.
 
     Args:

@@ -143,7 +143,7 @@ class Sandbox(Runner):
         try:
             self.root_uid = os.stat(f"/proc/{self.pid}").st_uid
             if limiter is not None and self.root_uid != os.geteuid():
-                _await_reply(limiter, {"op": "delegate", "id": self._id})
+                await_reply(limiter, {"op": "delegate", "id": self._id})
         except BaseException as error:
             self.close()
             if isinstance(error, FileNotFoundError):  # it was killed, and its maker has reaped it
@@ -348,7 +348,7 @@ def _close(
         if not _request_end(server, identity, pidfd, force=not ended):
             members.end(own)  # whoever had to has been killed together with its first process
         if limiter is not None:
-            _await_reply(limiter, {"op": "unlimit", "id": identity})
+            await_reply(limiter, {"op": "unlimit", "id": identity})
     control.close()
     os.close(pidfd)
     roles.pop(pid, None)
@@ -360,14 +360,14 @@ def _request_end(server: socket.socket, identity: str, pidfd: int, *, force: boo
     Returns:
         False if there is no maker any more.
     """
-    asked = _await_reply(server, {"op": "end", "id": identity, "force": force})
+    asked = await_reply(server, {"op": "end", "id": identity, "force": force})
     if not asked and force and pidfd >= 0:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     return asked
 
 
-def _await_reply(server: socket.socket, message: dict[str, Any]) -> bool:
+def await_reply(server: socket.socket, message: dict[str, Any]) -> bool:
     """Ask for something and wait until it has been done; False if nobody has said so.
 
     A server that was killed may still take a request, and dies before it reads it.

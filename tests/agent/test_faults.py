@@ -344,7 +344,7 @@ def test_a_maker_that_dies_before_it_answers_has_not_ended_anything() -> None:
     dies = threading.Thread(target=lambda: (os.close(wire.receive(maker)[1][0]), maker.close()))
     dies.start()
     with ours:
-        assert not sandbox._await_reply(ours, {"op": "end", "id": "1", "force": False})
+        assert not sandbox.await_reply(ours, {"op": "end", "id": "1", "force": False})
     dies.join(5)
 
 

@@ -88,7 +88,7 @@ def adopted(children: Children, maker: int, said: Callable[[socket.socket], None
     said(saying)
     record = Child("maker", wire.pair()[0], "nsedu-1-2")
     record.word = word
-    return children._register_joined(record, word, maker, 0)
+    return children.register_joined(record, word, maker, 0)
 
 
 def test_only_the_maker_says_whom_it_begot() -> None:

@@ -73,7 +73,7 @@ def test_each_way_leads_into_the_inner_namespaces(monkeypatch: pytest.MonkeyPatc
 def test_a_type_that_the_kernel_does_not_have_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     there = os.path.lexists
     monkeypatch.setattr(os.path, "lexists", lambda path: "/time" not in path and there(path))
-    monkeypatch.setattr(process_facts, "_is_there", lambda path, _proc: "/time" not in path)
+    monkeypatch.setattr(process_facts, "is_there", lambda path, _proc: "/time" not in path)
     with ExitStack() as stack:
         found = enter.operations(stack)
     assert [entry.name for entry in found] == [*(w for w in WAYS if w != "time"), "time"]

@@ -40,8 +40,8 @@ def helper() -> Iterator[Helper]:
 
 
 def pid_of(helper: Helper) -> int:
-    assert helper._process is not None
-    return helper._process.pid
+    assert helper.process is not None
+    return helper.process.pid
 
 
 def about_me() -> dict[str, object]:
@@ -99,7 +99,7 @@ def test_it_ends_with_who_started_it() -> None:
     code = (
         "from nsedu.observe import helper, questions as visit; import os, time;"
         "visit.answers([os.getpid()], 'uts', 'name');"
-        "print(helper.helper._process.pid, flush=True); time.sleep(60)"
+        "print(helper.helper.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as reader:
         assert reader.stdout is not None
@@ -121,7 +121,7 @@ def test_a_fork_of_the_reader_leaves_it_alone(helper: Helper) -> None:
     helper.ask(NAMES, QUESTION)
     pid = os.fork()
     if pid == 0:
-        helper._after_fork()
+        helper.after_fork()
         helper.close()
         os._exit(0)
     os.waitpid(pid, 0)

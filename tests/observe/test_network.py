@@ -308,7 +308,7 @@ def test_routes_that_cannot_be_read_cost_the_routes_alone(monkeypatch: pytest.Mo
             raise TimeoutError("no answer in time")
 
     monkeypatch.setattr(network_reader.signal, "alarm", lambda seconds: 0)
-    found = network_reader._ways(Fails(), {})
+    found = network_reader.read_routes(Fails(), {})
     assert found["unread"].startswith("the routes: no answer in time")
     assert "routes" not in found
     assert "rules" in found
@@ -324,7 +324,7 @@ def test_rules_that_take_too_long_cost_the_rules_alone(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(network_reader.nft_rules, "listing", late)
     monkeypatch.setattr(network_reader.signal, "alarm", lambda seconds: 0)
-    found = network_reader._ways(NoRoutes(), {})
+    found = network_reader.read_routes(NoRoutes(), {})
     assert found["unread"] == "the rules of nftables: no answer in time"
     assert found["routes"] == []
 
@@ -357,15 +357,16 @@ def test_the_address_that_the_kernel_gives_a_link_is_kept_apart(lab: Sandbox) ->
 def test_a_fork_that_fails_does_not_go_on_as_a_second_helper(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(network_reader, "_look", lambda *_: object())  # which is no JSON
-    assert network_reader._in_fork(0, {}, True, 5) == GONE
+    monkeypatch.setattr(network_reader, "read_network", lambda *_: object())  # which is no JSON
+    assert network_reader.read_in_fork(0, {}, True, 5) == GONE
 
 
 def test_a_fork_that_is_stopped_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_reader, "_FOR_ROUTES", 0)
     monkeypatch.setattr(network_reader.nft_rules, "PATIENCE", 0)
-    monkeypatch.setattr(network_reader, "_look", lambda *_: os.kill(os.getpid(), signal.SIGSTOP))
-    assert network_reader._in_fork(0, {}, True, 1) == GONE
+    stopped = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)  # noqa: E731
+    monkeypatch.setattr(network_reader, "read_network", stopped)
+    assert network_reader.read_in_fork(0, {}, True, 1) == GONE
 
 
 GONE = {"closed": "the process that went there has ended"}

@@ -119,14 +119,14 @@ def test_a_stopped_cell_is_told_in_one_sentence(box: Sandbox) -> None:
 def test_an_interrupt_while_a_control_group_is_handed_over_leaves_nothing(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = sandbox._await_reply
+    ask = sandbox.await_reply
 
     def interrupted(server: Any, message: dict[str, Any]) -> bool:
         if message["op"] == "delegate":
             raise KeyboardInterrupt
         return ask(server, message)
 
-    monkeypatch.setattr(sandbox, "_await_reply", interrupted)
+    monkeypatch.setattr(sandbox, "await_reply", interrupted)
     before = os.listdir("/proc/self/fd"), children(box.agent_pid)
     with pytest.raises(KeyboardInterrupt):
         Sandbox("uts", limits={"pids": 50})

@@ -142,16 +142,16 @@ class ExerciseWidget(Live):
         return not self.solved
 
 
-_cards: dict[str, ExerciseWidget] = {}
+cards_of: dict[str, ExerciseWidget] = {}
 
 
 def card(
     exercise: Exercise, hints: int, solution: bool = False, demo: bool = False
 ) -> ExerciseWidget:
     """The card of an exercise in this kernel, with so many of its hints open at least."""
-    found = _cards.get(exercise.id)
+    found = cards_of.get(exercise.id)
     if found is None or found.comm is None:  # none yet, or all widgets were closed
-        found = _cards[exercise.id] = ExerciseWidget(exercise)
+        found = cards_of[exercise.id] = ExerciseWidget(exercise)
     found.show_hints(hints)
     if solution:
         found.show_solution()
@@ -162,7 +162,7 @@ def card(
 
 def tell(verdict: Verdict) -> ExerciseWidget | None:
     """Show a verdict on the card of its exercise; returns that if it is on the page, or None."""
-    found = _cards.get(verdict.id)
+    found = cards_of.get(verdict.id)
     if found is None or found.comm is None or not found.on_the_page():
         return None
     found.judge(verdict)

@@ -52,15 +52,22 @@ class Group(Protocol):
 
 
 class Poller:
-    """Calls every watched looker, or the group that it is of, at its interval."""
+    """Calls every watched looker, or the group that it is of, at its interval.
+
+    Attributes:
+        changed: holds the lock of all that follows; notified when any of it is changed.
+        watched_until: when each watched looker is forgotten (time.monotonic(3), s).
+        due_at: when a group, or a looker that looks for itself, is called next.
+        thread: what calls them; None while nothing is watched.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._until: dict[Pollable, float] = {}
+        self.changed = threading.Condition()
+        self.watched_until: dict[Pollable, float] = {}
         self._ask: dict[Pollable, float] = {}
         self._group: dict[Pollable, Any] = {}  # a group, or a looker that looks for itself
-        self._due: dict[Any, float] = {}  # of a group, or of such a looker
-        self._thread: threading.Thread | None = None
+        self.due_at: dict[Any, float] = {}
+        self.thread: threading.Thread | None = None
 
     def watch(self, looker: Pollable, group: Group | None = None) -> None:
         """Look for this one, now and for a lease's time; again to go on.
@@ -69,48 +76,48 @@ class Poller:
             looker: what is watched.
             group: who looks for it and others at once; itself unless given.
         """
-        with self._changed:
+        with self.changed:
             now = time.monotonic()
-            self._until[looker], self._ask[looker] = now + VISIBLE_FOR, now + PING_AFTER
+            self.watched_until[looker], self._ask[looker] = now + VISIBLE_FOR, now + PING_AFTER
             self._group[looker] = group or looker
-            self._due.setdefault(self._group[looker], now)
-            if self._thread is None:
+            self.due_at.setdefault(self._group[looker], now)
+            if self.thread is None:
                 thread = threading.Thread(target=self._run, name="nsedu beat", daemon=True)
                 thread.start()
-                self._thread = thread
-            self._changed.notify()
+                self.thread = thread
+            self.changed.notify()
 
     def leave(self, looker: Pollable) -> None:
         """Look no more for this one; one that is not watched is none the worse for it."""
         # No lock for that one: a widget leaves when Python collects it, and that may be in any
         # thread at any time, in ours before it has started, while `watch` waits for it.
-        if looker not in self._until:
+        if looker not in self.watched_until:
             return
-        with self._changed:
+        with self.changed:
             self._forget(looker)
-            self._changed.notify()
+            self.changed.notify()
 
     def stop(self, seconds: float = 5) -> None:
         """Look no more for anyone, and wait for a look that is under way."""
-        with self._changed:
-            for looker in list(self._until):
+        with self.changed:
+            for looker in list(self.watched_until):
                 self._forget(looker)
-            self._changed.notify()
-            thread = self._thread
+            self.changed.notify()
+            thread = self.thread
         if thread is not None:
             thread.join(seconds)
 
     def _forget(self, looker: Pollable) -> None:
-        for known in (self._until, self._ask):
+        for known in (self.watched_until, self._ask):
             known.pop(looker, None)
         group = self._group.pop(looker, None)
         if group not in self._group.values():
-            self._due.pop(group, None)
+            self.due_at.pop(group, None)
 
     def _run(self) -> None:
         while (due := self._next()) is not None:
             began = time.thread_time()
-            with self._changed:
+            with self.changed:
                 watched = [looker for looker, group in self._group.items() if group is due]
             if not watched:  # it has just been left
                 continue
@@ -127,12 +134,12 @@ class Poller:
                     self.leave(looker)
                     looker.failed(error)
             pause = max(due.interval, MIN_PAUSE_FACTOR * (time.thread_time() - began))
-            with self._changed:
-                if due in self._due:
-                    self._due[due] = time.monotonic() + pause
+            with self.changed:
+                if due in self.due_at:
+                    self.due_at[due] = time.monotonic() + pause
 
     def _asks(self, looker: Pollable, now: float) -> bool:
-        with self._changed:
+        with self.changed:
             if self._ask.get(looker, now) >= now:
                 return False
             self._ask[looker] = now + PING_AFTER
@@ -140,18 +147,18 @@ class Poller:
 
     def _next(self) -> Any:
         """Wait for who is due, a looker or a group; None, and no thread, when nobody watches."""
-        with self._changed:
+        with self.changed:
             while True:
                 now = time.monotonic()
-                for looker in [who for who, until in self._until.items() if until < now]:
+                for looker in [who for who, until in self.watched_until.items() if until < now]:
                     self._forget(looker)
-                if not self._due:
-                    self._thread = None
+                if not self.due_at:
+                    self.thread = None
                     return None
-                due = min(self._due, key=self._due.__getitem__)
-                if self._due[due] <= now:
+                due = min(self.due_at, key=self.due_at.__getitem__)
+                if self.due_at[due] <= now:
                     return due
-                self._changed.wait(self._due[due] - now)
+                self.changed.wait(self.due_at[due] - now)
 
 
 beat = Poller()

@@ -47,8 +47,8 @@ def beat() -> Iterator[Poller]:
 
 
 def thread_of(beat: Poller) -> threading.Thread:
-    assert beat._thread is not None
-    return beat._thread
+    assert beat.thread is not None
+    return beat.thread
 
 
 def test_whoever_is_watched_looks_again_and_again(beat: Poller) -> None:
@@ -96,7 +96,7 @@ class Group:
 
 def test_a_group_looks_for_all_that_are_watched_until_the_last_one_leaves(beat: Poller) -> None:
     one, other, group = Pollable(), Pollable(), Group()
-    with beat._changed:
+    with beat.changed:
         beat.watch(one, group)
         beat.watch(other, group)
     thread = thread_of(beat)
@@ -150,7 +150,7 @@ def test_leaving_twice_or_unwatched_does_nothing(beat: Poller) -> None:
 def test_one_that_nobody_watches_leaves_without_waiting_for_a_lock(beat: Poller) -> None:
     # As Python does when it collects a widget in the new thread, while `watch` waits for that.
     leaving = threading.Thread(target=beat.leave, args=[Pollable()], daemon=True)
-    with beat._changed:
+    with beat.changed:
         leaving.start()
         leaving.join(10)
         assert not leaving.is_alive()
@@ -172,10 +172,10 @@ def test_a_long_look_is_followed_by_a_long_pause(
     slow = Slow()
     beat.watch(slow)
     assert done.wait(10)
-    with beat._changed:
-        while beat._due.get(slow) == 100.0:
-            beat._changed.wait(0.01)
-        assert beat._due[slow] == 102 + 2 * module.MIN_PAUSE_FACTOR
+    with beat.changed:
+        while beat.due_at.get(slow) == 100.0:
+            beat.changed.wait(0.01)
+        assert beat.due_at[slow] == 102 + 2 * module.MIN_PAUSE_FACTOR
 
 
 def test_a_forked_child_has_no_beat_and_can_have_one() -> None:
@@ -185,7 +185,7 @@ def test_a_forked_child_has_no_beat_and_can_have_one() -> None:
     pid = os.fork()
     if pid == 0:
         mine = Pollable()
-        status = 0 if module.beat._thread is None and not module.beat._due else 1
+        status = 0 if module.beat.thread is None and not module.beat.due_at else 1
         module.beat.watch(mine)
         status += 0 if mine.looks.acquire(timeout=5) else 2
         os._exit(status)

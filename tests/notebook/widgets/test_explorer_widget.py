@@ -44,7 +44,7 @@ def asked() -> Iterator[Asked]:
 
 
 def looks() -> bool:
-    return bool(beat._due)
+    return bool(beat.due_at)
 
 
 def text_of(answer: dict[str, Any]) -> str:

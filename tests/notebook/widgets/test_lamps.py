@@ -31,10 +31,10 @@ WRONG = Verdict("uts-1", False, "found something else.")
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(progress_store, "memory", {})
-    monkeypatch.setattr(cards, "_cards", {})
+    monkeypatch.setattr(cards, "cards_of", {})
     monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))  # others work on this machine, too
     yield
-    for card in list(beat._until):
+    for card in list(beat.watched_until):
         beat.leave(card)
 
 
@@ -67,7 +67,7 @@ def test_a_card_that_is_seen_is_judged_until_it_is_solved() -> None:
     seen(widget)
     assert eventually(lambda: widget.solved)
     assert (widget.found, len(checked)) == ("right.", 2)
-    assert widget not in beat._until
+    assert widget not in beat.watched_until
 
 
 def test_a_card_that_is_not_seen_is_not_judged() -> None:
@@ -77,7 +77,7 @@ def test_a_card_that_is_not_seen_is_not_judged() -> None:
     hidden.found = ""
     seen(shown)
     assert eventually(lambda: shown.solved)
-    assert hidden not in beat._until
+    assert hidden not in beat.watched_until
 
 
 def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,14 +136,14 @@ def test_a_card_of_which_nobody_hears_is_forgotten(monkeypatch: pytest.MonkeyPat
     widget = card(lambda _: looked.append(1) or WRONG)
     monkeypatch.setattr(polling, "VISIBLE_FOR", -1)
     seen(widget)
-    assert eventually(lambda: widget not in beat._until)
+    assert eventually(lambda: widget not in beat.watched_until)
     assert looked == []
 
 
 def test_a_card_that_is_collected_leaves_without_waiting_for_a_lock() -> None:
     widget = card(lambda _: WRONG)
     leaving = threading.Thread(target=widget.close, daemon=True)
-    with beat._changed:
+    with beat.changed:
         leaving.start()
         leaving.join(10)
         assert not leaving.is_alive()
@@ -175,7 +175,7 @@ def test_a_solved_card_that_comes_into_sight_is_not_judged_any_more() -> None:
     widget = card(lambda _: pytest.fail("looked"))
     widget.judge(RIGHT)
     seen(widget)
-    assert widget not in beat._until
+    assert widget not in beat.watched_until
 
 
 def test_begun_anew_it_wants_to_be_unsolved_first() -> None:
