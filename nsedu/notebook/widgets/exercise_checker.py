@@ -6,6 +6,7 @@ import time
 from typing import Protocol
 
 from nsedu.learning.exercises.model import Exercise, Verdict, World, judge, world
+from nsedu.notebook.widgets.polling import Pollable, beat
 from nsedu.observe.snapshot import looking
 
 CHECK_PAUSE_FACTOR = 4
@@ -15,7 +16,7 @@ RETRY_AFTER = 5.0
 """Seconds after which a check that raised is tried again."""
 
 
-class Card(Protocol):
+class Card(Pollable, Protocol):
     """What has a lamp."""
 
     exercise: Exercise
@@ -49,7 +50,8 @@ class ExerciseChecker:
                     _put_off(card, error)
                 return
             for card in due:
-                _check(card, here)
+                if card in beat.watched_until:  # it may have been left while the kernel was read
+                    _check(card, here)
 
 
 def _check(card: Card, here: World) -> None:

@@ -71,13 +71,33 @@ def test_a_card_that_is_seen_is_judged_until_it_is_solved() -> None:
 
 
 def test_a_card_that_is_not_seen_is_not_judged() -> None:
-    hidden, shown = card(lambda _: pytest.fail("looked")), card(lambda _: RIGHT)
-    seen(hidden)
-    seen(hidden, False)
-    hidden.found = ""
+    looked: list[World] = []
+    hidden, shown = card(lambda world: looked.append(world) or WRONG), card(lambda _: RIGHT)
+    with beat.changed:  # so that no look begins in between
+        seen(hidden)
+        seen(hidden, False)
     seen(shown)
     assert eventually(lambda: shown.solved)
     assert hidden not in beat.watched_until
+    assert not looked
+
+
+def test_a_card_that_is_left_while_the_kernel_is_read_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[World] = []
+    leaving, staying = card(lambda world: looked.append(world) or WRONG), card(lambda _: RIGHT)
+
+    def slow() -> World:
+        seen(leaving, False)
+        return world()
+
+    monkeypatch.setattr(looking, "world", slow)
+    with beat.changed:
+        seen(leaving)
+        seen(staying)
+    assert eventually(lambda: staying.solved)
+    assert not looked
 
 
 def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +109,10 @@ def test_many_cards_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
         widget = card(lambda world: given.append(world) or WRONG)
         widget.exercise = replace(widget.exercise, id=str(number))
         several.append(widget)
-    lamps.look_for(several)
+    with beat.changed:  # so that the one look is ours
+        for widget in several:
+            seen(widget)
+        lamps.look_for(several)
     assert len(worlds) == 1
     assert len(given) == 30
     assert len({id(world) for world in given}) == 1
