@@ -22,7 +22,7 @@ from nsedu.notebook.widgets.polling import beat
 
 def report():
     while True:
-        pathlib.Path("new").write_text("at rest" if beat._thread is None else "looking")
+        pathlib.Path("new").write_text("at rest" if beat.thread is None else "looking")
         os.replace("new", "state")
         time.sleep(0.05)
 

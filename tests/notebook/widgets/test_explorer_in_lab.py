@@ -191,7 +191,7 @@ def test_what_changed_since_a_mark_is_listed(scratch: Lab, page: Page) -> None:
 
 def test_a_pause_ends_the_looking_until_it_goes_on(scratch: Lab, page: Page) -> None:
     watching = (
-        "from nsedu.notebook.widgets.polling import beat\nprint('looks', beat._thread is not None)"
+        "from nsedu.notebook.widgets.polling import beat\nprint('looks', beat.thread is not None)"
     )
     explorer = shown(scratch, page, MAKE, watching)
     explorer.get_by_role("button", name="Pause").click()
