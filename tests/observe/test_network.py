@@ -364,7 +364,10 @@ def test_a_fork_that_fails_does_not_go_on_as_a_second_helper(
 def test_a_fork_that_is_stopped_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_reader, "_FOR_ROUTES", 0)
     monkeypatch.setattr(network_reader.nft_rules, "PATIENCE", 0)
-    stopped = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)  # noqa: E731
+
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
     monkeypatch.setattr(network_reader, "read_network", stopped)
     assert network_reader.read_in_fork(0, {}, True, 1) == GONE
 
